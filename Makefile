@@ -1,0 +1,336 @@
+# Builds the kernel, its loader and its drivers, and runs and tests them.
+#
+#   make                  the checked kernel, ready to boot: build/checked/esp
+#   make CONFIG=free      the same without the checks; CONFIG=test: with the in-kernel suites
+#   make run test debug   what ./run-qemu.sh, ./run-qemu.sh --test and --debug do
+#   make host-tests       the machine-independent sources under sanitizers on this machine
+#   make check            formatting and static analysis
+#   make clean
+#
+#   CC=clang              another compiler        BUILD_ROOT=DIR  another place for the results
+#   V=1                   shows the commands      CI=true         warnings are errors
+
+CONFIG     ?= checked
+BUILD_ROOT ?= build
+BUILD      := $(BUILD_ROOT)/$(CONFIG)
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules
+export BUILD_ROOT
+
+ifeq ($(filter $(CONFIG),checked free test),)
+$(error CONFIG is checked, free or test, not '$(CONFIG)')
+endif
+DBG := $(if $(filter free,$(CONFIG)),0,1)
+
+Q := $(if $(V),,@)
+say = $(if $(V),@:,@printf '  %-7s %s\n' $(1) $(2))
+
+# ---- tools ----
+
+find-tool = $(firstword $(foreach t,$(1),$(if $(shell command -v $(t)),$(t))))
+
+LD := $(call find-tool,x86_64-elf-ld x86_64-linux-gnu-ld ld)
+ifeq ($(origin CC),default)
+CC := $(call find-tool,x86_64-elf-gcc x86_64-linux-gnu-gcc gcc)
+endif
+ifeq ($(and $(CC),$(LD)),)
+$(error no compiler for x86-64: install gcc and binutils, or x86_64-elf-gcc)
+endif
+NM      := $(LD:%ld=%nm)
+OBJCOPY := $(LD:%ld=%objcopy)
+NASM    ?= nasm
+HOST_CC ?= gcc
+
+# ---- flags ----
+
+# The Microsoft calling convention: an option of GCC, a target of clang.
+ifneq ($(findstring clang,$(CC)),)
+ABI_FLAGS := --target=x86_64-unknown-windows-elf -mno-stack-arg-probe \
+    -Wno-unused-command-line-argument
+else
+ABI_FLAGS := -mabi=ms
+endif
+
+# Call frames are described to GDB (.debug_frame) and nobody else (no .eh_frame).
+COMMON_CFLAGS := -std=c17 -ffreestanding $(ABI_FLAGS) -fshort-wchar -mcx16 -mno-red-zone \
+    -mcmodel=kernel -fno-pic -fno-pie -fno-stack-protector -fcf-protection=none \
+    -fno-omit-frame-pointer -fno-strict-aliasing -fno-asynchronous-unwind-tables \
+    -O2 -g -gdwarf-4 -Wall -Wextra $(if $(filter true,$(CI)),-Werror) -DDBG=$(DBG)
+
+KERNEL_INCLUDES := -Iinclude -Ikernel -Iboot -Iarch/x86_64 \
+    $(if $(filter test,$(CONFIG)),-DTESTS=1 -Itests/kernel)
+KERNEL_CFLAGS   := $(COMMON_CFLAGS) -mgeneral-regs-only $(KERNEL_INCLUDES)
+# A driver sees include/ only, and may use SSE registers as any driver may.
+DRIVER_CFLAGS   := $(COMMON_CFLAGS) -Iinclude
+NASMFLAGS       := -f elf64 -g -F dwarf -I$(BUILD)/arch/ -Iarch/x86_64/
+LDFLAGS         := -nostdlib -static -z max-page-size=4096 -z noexecstack --build-id=none \
+    --orphan-handling=warn -L$(BUILD) -T linker.ld
+
+# ---- sources ----
+
+all-c = $(sort $(wildcard $(1)/*.c $(1)/*/*.c $(1)/*/*/*.c))
+
+KERNEL_SOURCES := $(call all-c,kernel) $(sort $(wildcard arch/x86_64/*.c arch/x86_64/*.asm))
+DRIVER_FOLDERS := $(sort $(patsubst %/,%,$(dir $(wildcard drivers/*/*.c))))
+ifeq ($(CONFIG),test)
+KERNEL_SOURCES += $(call all-c,tests/kernel)
+DRIVER_FOLDERS += $(sort $(patsubst %/,%,$(dir $(wildcard tests/drivers/*/*.c))))
+endif
+
+# What only feeds a generator is no part of the kernel.
+KERNEL_SOURCES := $(filter-out arch/x86_64/offsets.c,$(KERNEL_SOURCES))
+
+DRIVERS        := $(notdir $(DRIVER_FOLDERS))
+DRIVER_SOURCES := $(sort $(foreach d,$(DRIVER_FOLDERS),$(wildcard $(d)/*.c)))
+DRIVER_PARTS   := $(DRIVER_SOURCES:%=$(BUILD)/obj/%.o)
+KERNEL_OBJECTS := $(KERNEL_SOURCES:%=$(BUILD)/obj/%.o)
+DRIVER_OBJECTS := $(DRIVERS:%=$(BUILD)/drivers/%.o)
+IMAGE_OBJECTS  := $(KERNEL_OBJECTS) $(DRIVER_OBJECTS) $(BUILD)/drivers.o
+
+.PHONY: all run test debug esp host-tests check clean
+all: esp
+
+# ---- what changes the results without being a source ----
+
+# A stamp is rewritten when its text changes, and what depends on it is built again.
+define stamp
+ifneq ($$(file <$(1)),$$(strip $(2)))
+$$(shell mkdir -p $$(dir $(1)))
+$$(file >$(1),$$(strip $(2)))
+endif
+endef
+
+FLAGS_STAMP := $(BUILD)/flags.stamp
+LIST_STAMP  := $(BUILD)/objects.stamp
+ifeq ($(filter clean,$(MAKECMDGOALS)),)
+$(eval $(call stamp,$(FLAGS_STAMP),$(CC) $(KERNEL_CFLAGS) $(NASM) $(NASMFLAGS)))
+$(eval $(call stamp,$(LIST_STAMP),$(LD) $(LDFLAGS) $(IMAGE_OBJECTS) $(DRIVER_PARTS)))
+endif
+
+include boot/Makefile.inc
+include arch/x86_64/Makefile.inc
+$(BUILD)/arch/offsets.s: $(FLAGS_STAMP)
+
+# ---- objects ----
+
+$(BUILD)/obj/%.c.o: %.c $(FLAGS_STAMP)
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(KERNEL_CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/obj/drivers/%.c.o: drivers/%.c $(FLAGS_STAMP)
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(DRIVER_CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/obj/tests/drivers/%.c.o: tests/drivers/%.c $(FLAGS_STAMP)
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(DRIVER_CFLAGS) -MMD -MP -c $< -o $@
+
+# The structure offsets that assembly uses are generated from C; arch/x86_64/Makefile.inc says how.
+$(BUILD)/obj/%.asm.o: %.asm $(FLAGS_STAMP) | $(BUILD)/arch/offsets.inc
+	@mkdir -p $(@D)
+	$(call say,NASM,$<)
+	$(Q)$(NASM) $(NASMFLAGS) -MD $(@:.o=.d) -MP -MT $@ -o $@ $<
+
+# ---- drivers ----
+
+# A driver is one image: its sources share their global names with nobody, its DriverEntry becomes
+# DriverEntry.NAME, and its sections .driver.NAME.text and so on.
+define driver-rule
+$(BUILD)/drivers/$(notdir $(1)).o: $(filter $(BUILD)/obj/$(1)/%,$(DRIVER_PARTS)) $(LIST_STAMP)
+	@mkdir -p $$(@D)
+	$$(call say,DRIVER,$(1))
+	$$(Q)$$(LD) -r -z noexecstack -o $$@.all $$(filter %.o,$$^)
+	$$(Q)$$(OBJCOPY) --keep-global-symbol=DriverEntry $$@.all
+	$$(Q)$$(OBJCOPY) --redefine-sym DriverEntry=DriverEntry.$(notdir $(1)) \
+	    --prefix-alloc-sections=.driver.$(notdir $(1)) $$@.all $$@
+	@rm -f $$@.all
+endef
+$(foreach d,$(DRIVER_FOLDERS),$(eval $(call driver-rule,$(d))))
+
+# The table IopBuiltInDrivers: name, DriverEntry, start and end of the code; a zero entry ends it.
+$(BUILD)/drivers.asm: $(LIST_STAMP) Makefile
+	$(Q){ echo '; Generated: the drivers that are linked into the image.'; \
+	echo 'section .rodata'; \
+	for d in $(DRIVERS); do \
+	    echo "extern DriverEntry.$$d, IopDriverText.$$d, IopDriverTextEnd.$$d"; \
+	    echo "name_$$d: db '$$d', 0"; \
+	done; \
+	echo 'align 8'; \
+	echo 'global IopBuiltInDrivers'; \
+	echo 'IopBuiltInDrivers:'; \
+	for d in $(DRIVERS); do \
+	    echo "dq name_$$d, DriverEntry.$$d, IopDriverText.$$d, IopDriverTextEnd.$$d"; \
+	done; \
+	echo 'dq 0, 0, 0, 0'; } >$@
+
+$(BUILD)/drivers.ld: $(LIST_STAMP) Makefile
+	$(Q){ echo '/* Generated: the code of each driver. */'; \
+	for d in $(DRIVERS); do \
+	    echo '. = ALIGN(16);'; \
+	    echo "IopDriverText.$$d = .;"; \
+	    echo "*(.driver.$$d.text .driver.$$d.text.*)"; \
+	    echo "IopDriverTextEnd.$$d = .;"; \
+	done; } >$@
+
+# ---- the image: linked once without symbols, once with the symbols of the first link ----
+
+LINK_INPUTS = $(IMAGE_OBJECTS) linker.ld $(BUILD)/drivers.ld $(LIST_STAMP)
+
+$(BUILD)/first.elf: $(LINK_INPUTS) $(BUILD)/nosymbols.o
+	$(Q)$(LD) $(LDFLAGS) -o $@ $(filter %.o,$^)
+
+# Lines `address size name` by address, one for each function. What the compiler appends to a name
+# (.part.0, .cold) is cut; labels inside assembly functions and the linker's marks are left out.
+list-functions = $(NM) -n -S --defined-only $(1) | awk ' \
+    { kind = $$(NF - 1); name = $$NF; size = (NF == 4) ? $$2 : "0" } \
+    kind !~ /^[tT]$$/ || name ~ /^(Ki(Image|Text)(Start|End)$$|IopDriverText)/ { next } \
+    { sub(/\.(part|cold|constprop|isra|lto_priv).*$$/, "", name) } \
+    { sub(/^DriverEntry\..*$$/, "DriverEntry", name) } \
+    name ~ /[.@$$]/ || $$1 == last { next } \
+    { last = $$1; print $$1, size, name }' >$(2)
+
+$(BUILD)/first.functions: $(BUILD)/first.elf
+	$(Q)$(call list-functions,$<,$@)
+
+$(BUILD)/metronome.elf: $(LINK_INPUTS) $(BUILD)/symbols.o
+	$(call say,LINK,$@)
+	$(Q)$(LD) $(LDFLAGS) -o $@ $(filter %.o,$^)
+	$(Q)$(call list-functions,$@,$(BUILD)/last.functions)
+	@cmp -s $(BUILD)/first.functions $(BUILD)/last.functions || \
+	    { echo 'the symbol table has moved functions (see linker.ld)' >&2; exit 1; }
+
+$(BUILD)/kernel.elf: $(BUILD)/metronome.elf
+	$(Q)$(OBJCOPY) --strip-all $< $@
+
+# KdSymbolTable: entries of address (8 bytes), offset of the name, size in bytes (4 bytes each).
+list-symbols = awk ' \
+    BEGIN { print "; Generated: the names of the functions in the image."; \
+            print "section .symbols progbits alloc noexec nowrite align=16"; \
+            print "global KdSymbolCount, KdSymbolTable, KdSymbolNames"; \
+            names = "KdSymbolNames:\n"; table = "align 16\nKdSymbolTable:\n" } \
+    { table = table "dq 0x" $$1 "\ndd " offset ", 0x" $$2 "\n"; \
+      names = names "db \x27" $$3 "\x27, 0\n"; offset += length($$3) + 1 } \
+    END { print "KdSymbolCount: dq " NR; printf "%s%s", table, names; print "db 0" }'
+
+$(BUILD)/symbols.asm: $(BUILD)/first.functions Makefile
+	$(Q)$(list-symbols) offset=0 $< >$@
+
+$(BUILD)/nosymbols.asm: Makefile
+	@mkdir -p $(@D)
+	$(Q)$(list-symbols) /dev/null >$@
+
+$(addprefix $(BUILD)/,drivers.o nosymbols.o symbols.o): %.o: %.asm
+	$(Q)$(NASM) -f elf64 -o $@ $<
+
+# ---- the EFI partition's folder ----
+
+ESP       := $(BUILD)/esp
+ESP_FILES := $(ESP)/EFI/BOOT/BOOTX64.EFI $(ESP)/metronome/kernel.elf $(ESP)/metronome/boot.cfg
+
+esp: $(ESP_FILES) $(BUILD)/metronome.elf
+
+$(ESP)/EFI/BOOT/BOOTX64.EFI: $(BUILD)/BOOTX64.EFI
+$(ESP)/metronome/kernel.elf: $(BUILD)/kernel.elf
+$(filter-out %.cfg,$(ESP_FILES)):
+	@mkdir -p $(@D)
+	$(Q)cp $< $@
+
+$(ESP)/metronome/boot.cfg: Makefile
+	@mkdir -p $(@D)
+	$(Q)printf '%s\n' '# Read by the loader.' 'kernel=\metronome\kernel.elf' 'cmdline=' >$@
+
+# ---- tests on this machine ----
+
+# The first line of each test names what it is linked with: /* sources: a.c b.c */
+HOST_TESTS   := $(sort $(wildcard tests/host/*.c))
+HOST_BUILD   := $(BUILD_ROOT)/host
+HOST_CFLAGS  := -std=c17 -g -O1 -fshort-wchar -fsanitize=address,undefined \
+    -fno-sanitize-recover=all -fno-omit-frame-pointer -Wall -Wextra \
+    $(if $(filter true,$(CI)),-Werror) -DMETRONOME_HOST -DDBG=1 $(KERNEL_INCLUDES)
+HOST_PROGRAMS := $(HOST_TESTS:tests/host/%.c=$(HOST_BUILD)/%)
+host-sources = $(1) $(shell sed -n '1s,^/\* sources: *\(.*[^ ]\) *\*/.*$$,\1,p' $(1))
+
+define host-rule
+$(1:tests/host/%.c=$(HOST_BUILD)/%): $(patsubst %,$(HOST_BUILD)/obj/%.o,$(call host-sources,$(1)))
+	$$(call say,LINK,$$@)
+	$$(Q)$$(HOST_CC) $$(HOST_CFLAGS) $$(filter %.o,$$^) -lcmocka -o $$@
+HOST_OBJECTS += $(patsubst %,$(HOST_BUILD)/obj/%.o,$(call host-sources,$(1)))
+endef
+$(foreach t,$(HOST_TESTS),$(eval $(call host-rule,$(t))))
+
+HOST_STAMP := $(HOST_BUILD)/flags.stamp
+ifeq ($(filter clean,$(MAKECMDGOALS)),)
+$(eval $(call stamp,$(HOST_STAMP),$(HOST_CC) $(HOST_CFLAGS)))
+endif
+
+$(HOST_BUILD)/obj/%.o: % $(HOST_STAMP)
+	@mkdir -p $(@D)
+	$(call say,HOSTCC,$<)
+	$(Q)$(HOST_CC) $(HOST_CFLAGS) -MMD -MP -c $< -o $@
+
+.PHONY: host-programs
+host-programs: $(HOST_PROGRAMS)
+
+host-tests: host-programs
+	@status=0; for t in $(HOST_PROGRAMS); do $$t || status=1; done; exit $$status
+
+# ---- running and testing ----
+
+run:
+	+./run-qemu.sh
+
+debug:
+	+./run-qemu.sh --debug
+
+test:
+	+tests/run
+
+clean:
+	rm -rf $(BUILD_ROOT)/checked $(BUILD_ROOT)/free $(BUILD_ROOT)/test $(BUILD_ROOT)/host
+	@rmdir $(BUILD_ROOT) 2>/dev/null || true
+
+# ---- static analysis ----
+
+ALL_C     = $(sort $(wildcard $(foreach d,include kernel boot arch drivers tests, \
+    $(addprefix $(d)/,*.[ch] */*.[ch] */*/*.[ch]))))
+SHELL_SCRIPTS = $(sort $(wildcard run-qemu.sh .ci/run tests/*.sh tools/*.sh tests/gdb/*.sh))
+CHECKS    = $(sort $(wildcard tools/check-*))
+
+.PHONY: check-format check-tidy check-cppcheck check-shell check-scripts
+check: check-format check-tidy check-cppcheck check-shell check-scripts
+
+have = command -v $(1) >/dev/null || { echo '$@: $(1) is not installed, left out'; exit 0; };
+
+check-format:
+	@$(call have,clang-format) clang-format --dry-run -Werror $(ALL_C)
+
+TIDY_CHECKS := -*,bugprone-*,clang-analyzer-*,misc-redundant-expression,misc-unused-parameters,$\
+readability-misleading-indentation,-bugprone-easily-swappable-parameters,$\
+-bugprone-reserved-identifier,-bugprone-macro-parentheses,-bugprone-narrowing-conversions,$\
+-bugprone-implicit-widening-of-multiplication-result,-bugprone-assignment-in-if-condition,$\
+-clang-analyzer-security.insecureAPI.DeprecatedOrUnsafeBufferHandling
+
+check-tidy: | $(BUILD)/arch/offsets.inc
+	@$(call have,clang-tidy) clang-tidy --quiet --checks='$(TIDY_CHECKS)' \
+	    --warnings-as-errors='*' $(filter %.c,$(KERNEL_SOURCES)) -- \
+	    --target=x86_64-unknown-windows-elf -std=c17 -ffreestanding -fshort-wchar -mcx16 \
+	    -DDBG=1 $(KERNEL_INCLUDES)
+
+check-cppcheck:
+	@$(call have,cppcheck) cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr \
+	    --enable=warning,performance,portability --suppress=missingInclude \
+	    --suppress=unknownMacro -DDBG=1 -D__x86_64__ $(KERNEL_INCLUDES) kernel arch drivers boot
+
+check-shell:
+	@$(call have,shellcheck) shellcheck $(SHELL_SCRIPTS)
+
+check-scripts:
+	@for c in $(CHECKS); do echo "$$c"; ./$$c || exit 1; done
+
+-include $(KERNEL_OBJECTS:.o=.d) $(DRIVER_PARTS:.o=.d) $(HOST_OBJECTS:.o=.d)

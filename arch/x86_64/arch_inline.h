@@ -1,0 +1,141 @@
+/* The parts of kernel/arch.h that are a few instructions on this machine. */
+#ifndef METRONOME_ARCH_INLINE_H
+#define METRONOME_ARCH_INLINE_H
+
+#include "ntdef.h"
+
+struct _KPRCB;
+
+#define RFLAGS_IF 0x200u
+
+/*
+ * What a trap stub leaves on the stack, lowest address first. A stub that interrupts code
+ * between two instructions keeps the registers that the called C code may change; an exception
+ * stub keeps all of them, for the report. RBP, RIP and the return frame lie so that the frame
+ * is a link in the chain of frame pointers.
+ */
+typedef struct _KTRAP_FRAME {
+    ULONG64 Home[4]; /* the callee's home space */
+    UCHAR Xmm[6][16];
+    ULONG64 Rax, Rcx, Rdx, R8, R9, R10, R11;
+    ULONG64 Rbx, Rsi, Rdi, R12, R13, R14, R15; /* exceptions only */
+    ULONG64 ErrorCode, Cr2;                    /* exceptions only */
+    ULONG MxCsr;
+    KIRQL PreviousIrql; /* CR8 before the trap */
+    UCHAR IsException;
+    USHORT Reserved;
+    ULONG64 Alignment;
+    ULONG64 Rbp;
+    ULONG64 Rip, SegCs, RFlags, Rsp, SegSs;
+} KTRAP_FRAME, *PKTRAP_FRAME;
+
+FORCEINLINE KIRQL ArchReadIrql(VOID)
+{
+    ULONG64 irql;
+    __asm__ volatile("mov %%cr8, %0" : "=r"(irql));
+    return (KIRQL)irql;
+}
+
+FORCEINLINE VOID ArchWriteIrql(KIRQL Irql)
+{
+    __asm__ volatile("mov %0, %%cr8" : : "r"((ULONG64)Irql) : "memory");
+}
+
+FORCEINLINE ULONG_PTR ArchDisableInterrupts(VOID)
+{
+    ULONG_PTR flags;
+    __asm__ volatile("pushfq; popq %0; cli" : "=r"(flags) : : "memory");
+    return flags;
+}
+
+FORCEINLINE VOID ArchEnableInterrupts(VOID)
+{
+    __asm__ volatile("sti" : : : "memory");
+}
+
+FORCEINLINE VOID ArchRestoreInterrupts(ULONG_PTR Flags)
+{
+    if (Flags & RFLAGS_IF)
+        ArchEnableInterrupts();
+}
+
+FORCEINLINE BOOLEAN ArchInterruptsEnabled(VOID)
+{
+    ULONG_PTR flags;
+    __asm__ volatile("pushfq; popq %0" : "=r"(flags));
+    return (flags & RFLAGS_IF) != 0;
+}
+
+FORCEINLINE VOID ArchPause(VOID)
+{
+    __asm__ volatile("pause" : : : "memory");
+}
+
+FORCEINLINE ULONG64 ArchReadCounter(VOID)
+{
+    ULONG low, high;
+    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high) : : "memory");
+    return ((ULONG64)high << 32) | low;
+}
+
+FORCEINLINE struct _KPRCB *KeGetCurrentPrcb(VOID)
+{
+    struct _KPRCB *prcb;
+    __asm__ volatile("movq %%gs:0x20, %0" : "=r"(prcb));
+    return prcb;
+}
+
+FORCEINLINE VOID ArchOut8(USHORT Port, UCHAR Value)
+{
+    __asm__ volatile("outb %0, %1" : : "a"(Value), "Nd"(Port) : "memory");
+}
+
+FORCEINLINE VOID ArchOut16(USHORT Port, USHORT Value)
+{
+    __asm__ volatile("outw %0, %1" : : "a"(Value), "Nd"(Port) : "memory");
+}
+
+FORCEINLINE VOID ArchOut32(USHORT Port, ULONG Value)
+{
+    __asm__ volatile("outl %0, %1" : : "a"(Value), "Nd"(Port) : "memory");
+}
+
+FORCEINLINE UCHAR ArchIn8(USHORT Port)
+{
+    UCHAR value;
+    __asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(Port) : "memory");
+    return value;
+}
+
+FORCEINLINE USHORT ArchIn16(USHORT Port)
+{
+    USHORT value;
+    __asm__ volatile("inw %1, %0" : "=a"(value) : "Nd"(Port) : "memory");
+    return value;
+}
+
+FORCEINLINE ULONG ArchIn32(USHORT Port)
+{
+    ULONG value;
+    __asm__ volatile("inl %1, %0" : "=a"(value) : "Nd"(Port) : "memory");
+    return value;
+}
+
+/* The local APIC's registers, mapped by ArchInitializeMachine. */
+extern volatile ULONG *ArchLocalApic;
+#define APIC_EOI 0xB0
+#define APIC_ICR 0x300
+
+/* A self-interrupt of a class that CR8 masks waits in the APIC until CR8 falls below it. */
+FORCEINLINE VOID ArchRequestSoftwareInterrupt(KIRQL Irql)
+{
+    const ULONG self = 1u << 18;
+    ArchLocalApic[APIC_ICR / 4] = self | ((ULONG)Irql << 4) | 0xF;
+}
+
+FORCEINLINE VOID ArchEndInterrupt(VOID)
+{
+    ArchLocalApic[APIC_EOI / 4] = 0;
+}
+
+#endif

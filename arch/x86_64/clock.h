@@ -1,0 +1,21 @@
+/* What the clock's choice (clock.c) knows of its devices. */
+#ifndef METRONOME_ARCH_CLOCK_H
+#define METRONOME_ARCH_CLOCK_H
+
+#include "arch.h"
+
+/* A clock device, behind the routines of kernel/arch.h. */
+typedef struct _CLOCK_DEVICE {
+    PCSTR Name;
+    VOID (*Initialize)(VOID); /* stops with a sentence if it cannot be used */
+    VOID (*Set)(ULONG64 Counter);
+    VOID (*Interrupt)(VOID);
+} CLOCK_DEVICE;
+
+extern const CLOCK_DEVICE ClockApic;
+extern const CLOCK_DEVICE ClockHpet;
+
+/* Chooses the device that the option clock= names. Once, after CounterCalibrate. */
+VOID ClockInitialize(VOID);
+
+#endif

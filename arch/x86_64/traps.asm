@@ -1,0 +1,214 @@
+; The ways into the kernel: one stub per vector, each a few instructions that say which vector it
+; is, then one of two common paths.
+;
+; What a stub leaves on the stack (KTRAP_FRAME, arch_inline.h), seen from the called C code:
+;
+;     SegSs, Rsp, RFlags, SegCs, Rip    pushed by the processor
+;     Rbp                               <- RBP points here: a link in the chain of frame pointers,
+;                                          [rbp] = interrupted RBP, [rbp + 8] = interrupted RIP
+;     ... the other registers ...
+;     Home                              <- RSP points here: the callee's home space
+;
+; Some exceptions push an error code behind RIP, where RBP belongs: the stub swaps the two.
+; The processor aligns RSP to 16 before it pushes, and the frame is a multiple of 16 long, so the
+; XMM registers lie aligned and the called function finds RSP as the calling convention wants it.
+
+bits 64
+default rel
+
+%include "offsets.inc"
+
+extern KiDispatchInterrupt
+extern KiHandleException
+
+section .text
+
+; ---- interrupts ----
+
+; The short path. Interrupts are off all the way; what the called C code may change is saved, and
+; nothing else. Costs are counted in instructions here.
+%macro INTERRUPT_STUB 1
+    align 16
+KiTrap%1:
+    push    rbp
+    mov     rbp, rsp
+    sub     rsp, TF_RBP
+    mov     [rsp + TF_RCX], rcx
+    mov     ecx, %1
+    jmp     KiInterrupt
+%endmacro
+
+    align 16
+KiInterrupt:
+    mov     [rsp + TF_RAX], rax
+    mov     [rsp + TF_RDX], rdx
+    mov     [rsp + TF_R8], r8
+    mov     [rsp + TF_R9], r9
+    mov     [rsp + TF_R10], r10
+    mov     [rsp + TF_R11], r11
+    movaps  [rsp + TF_XMM + 0x00], xmm0
+    movaps  [rsp + TF_XMM + 0x10], xmm1
+    movaps  [rsp + TF_XMM + 0x20], xmm2
+    movaps  [rsp + TF_XMM + 0x30], xmm3
+    movaps  [rsp + TF_XMM + 0x40], xmm4
+    movaps  [rsp + TF_XMM + 0x50], xmm5
+    stmxcsr [rsp + TF_MXCSR]
+
+    ; One store for three fields: PreviousIrql, IsException = 0, Reserved = 0.
+    mov     rax, cr8
+    mov     [rsp + TF_PREVIOUS_IRQL], eax
+
+    ; The vector's class is its IRQL.
+    mov     edx, ecx
+    shr     edx, 4
+    mov     cr8, rdx
+
+    cld
+    mov     rdx, rsp
+    call    KiDispatchInterrupt
+
+    ; What has become pending below the vector's class waits in the local APIC; lowering CR8 lets
+    ; it through, iretq turns interrupts on, and it is taken there, before the interrupted code
+    ; goes on and with this frame already gone.
+    mov     eax, [rsp + TF_PREVIOUS_IRQL]
+    mov     cr8, rax
+
+    ldmxcsr [rsp + TF_MXCSR]
+    movaps  xmm0, [rsp + TF_XMM + 0x00]
+    movaps  xmm1, [rsp + TF_XMM + 0x10]
+    movaps  xmm2, [rsp + TF_XMM + 0x20]
+    movaps  xmm3, [rsp + TF_XMM + 0x30]
+    movaps  xmm4, [rsp + TF_XMM + 0x40]
+    movaps  xmm5, [rsp + TF_XMM + 0x50]
+    mov     rax, [rsp + TF_RAX]
+    mov     rcx, [rsp + TF_RCX]
+    mov     rdx, [rsp + TF_RDX]
+    mov     r8, [rsp + TF_R8]
+    mov     r9, [rsp + TF_R9]
+    mov     r10, [rsp + TF_R10]
+    mov     r11, [rsp + TF_R11]
+    leave
+    iretq
+
+; ---- exceptions ----
+
+%macro EXCEPTION_STUB 1
+    align 16
+KiTrap%1:
+    push    rbp
+    mov     rbp, rsp
+    sub     rsp, TF_RBP
+    mov     qword [rsp + TF_ERROR_CODE], 0
+    mov     [rsp + TF_RCX], rcx
+    mov     ecx, %1
+    jmp     KiException
+%endmacro
+
+; The error code lies where RBP belongs.
+%macro EXCEPTION_STUB_WITH_CODE 1
+    align 16
+KiTrap%1:
+    xchg    rbp, [rsp]
+    sub     rsp, TF_RBP
+    mov     [rsp + TF_ERROR_CODE], rbp
+    lea     rbp, [rsp + TF_RBP]
+    mov     [rsp + TF_RCX], rcx
+    mov     ecx, %1
+    jmp     KiException
+%endmacro
+
+; An exception runs at the IRQL and with the interrupt flag of the code that caused it. All
+; registers are kept, for the report, and loaded again: the handler may have changed them.
+    align 16
+KiException:
+    mov     [rsp + TF_RAX], rax
+    mov     [rsp + TF_RDX], rdx
+    mov     [rsp + TF_R8], r8
+    mov     [rsp + TF_R9], r9
+    mov     [rsp + TF_R10], r10
+    mov     [rsp + TF_R11], r11
+    mov     [rsp + TF_RBX], rbx
+    mov     [rsp + TF_RSI], rsi
+    mov     [rsp + TF_RDI], rdi
+    mov     [rsp + TF_R12], r12
+    mov     [rsp + TF_R13], r13
+    mov     [rsp + TF_R14], r14
+    mov     [rsp + TF_R15], r15
+    mov     rax, cr2
+    mov     [rsp + TF_CR2], rax
+    movaps  [rsp + TF_XMM + 0x00], xmm0
+    movaps  [rsp + TF_XMM + 0x10], xmm1
+    movaps  [rsp + TF_XMM + 0x20], xmm2
+    movaps  [rsp + TF_XMM + 0x30], xmm3
+    movaps  [rsp + TF_XMM + 0x40], xmm4
+    movaps  [rsp + TF_XMM + 0x50], xmm5
+    stmxcsr [rsp + TF_MXCSR]
+    mov     rax, cr8
+    mov     [rsp + TF_PREVIOUS_IRQL], eax
+    mov     byte [rsp + TF_IS_EXCEPTION], 1
+
+    cld
+    mov     rdx, rsp
+    call    KiHandleException
+
+    ldmxcsr [rsp + TF_MXCSR]
+    movaps  xmm0, [rsp + TF_XMM + 0x00]
+    movaps  xmm1, [rsp + TF_XMM + 0x10]
+    movaps  xmm2, [rsp + TF_XMM + 0x20]
+    movaps  xmm3, [rsp + TF_XMM + 0x30]
+    movaps  xmm4, [rsp + TF_XMM + 0x40]
+    movaps  xmm5, [rsp + TF_XMM + 0x50]
+    mov     rax, [rsp + TF_RAX]
+    mov     rcx, [rsp + TF_RCX]
+    mov     rdx, [rsp + TF_RDX]
+    mov     r8, [rsp + TF_R8]
+    mov     r9, [rsp + TF_R9]
+    mov     r10, [rsp + TF_R10]
+    mov     r11, [rsp + TF_R11]
+    mov     rbx, [rsp + TF_RBX]
+    mov     rsi, [rsp + TF_RSI]
+    mov     rdi, [rsp + TF_RDI]
+    mov     r12, [rsp + TF_R12]
+    mov     r13, [rsp + TF_R13]
+    mov     r14, [rsp + TF_R14]
+    mov     r15, [rsp + TF_R15]
+    leave
+    iretq
+
+; ---- the stubs ----
+
+; Double fault, invalid TSS, segment not present, stack fault, general protection, page fault,
+; alignment check, control protection, VMM communication, security.
+%define HAS_CODE(v) ((v) == 8 || ((v) >= 10 && (v) <= 14) || (v) == 17 || (v) == 21 || (v) == 29 \
+        || (v) == 30)
+
+; 0x1F is the APC interrupt. `int 2C` is an assertion failure in code built with the WDK: it
+; is raised by an instruction, so it is served like int3.
+%define IS_EXCEPTION(v) ((v) < APC_VECTOR || (v) == ASSERT_VECTOR)
+
+%assign vector 0
+%rep 256
+    %if !IS_EXCEPTION(vector)
+        INTERRUPT_STUB vector
+    %elif HAS_CODE(vector)
+        EXCEPTION_STUB_WITH_CODE vector
+    %else
+        EXCEPTION_STUB vector
+    %endif
+    %assign vector vector + 1
+%endrep
+
+section .rodata
+    align 8
+global KiTrapStubs
+KiTrapStubs:
+%macro STUB_ADDRESS 1
+    dq      KiTrap%1
+%endmacro
+%assign vector 0
+%rep 256
+    STUB_ADDRESS vector
+    %assign vector vector + 1
+%endrep
+
+section .note.GNU-stack noalloc noexec nowrite progbits

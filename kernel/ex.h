@@ -1,0 +1,39 @@
+/* What kernel/ex shows to the rest of the kernel: pages and the pool. */
+#ifndef METRONOME_EX_H
+#define METRONOME_EX_H
+
+#include "ntddk.h"
+
+struct _BOOT_INFO;
+
+/* ---- pages (kernel/ex/pages.c) ---- */
+
+/* Takes over all BootMemoryFree ranges. Before anything else allocates. */
+VOID MmInitializePages(const struct _BOOT_INFO *BootInfo);
+
+/*
+ * Count physically consecutive pages, zeroed, at their address in the direct map; NULL when
+ * there are none. Any IRQL up to HIGH_LEVEL during the start, then <= DISPATCH_LEVEL.
+ */
+PVOID MmAllocatePages(SIZE_T Count);
+VOID MmFreePages(PVOID Address, SIZE_T Count);
+
+typedef struct _MM_INFORMATION {
+    SIZE_T TotalPages, FreePages;
+    SIZE_T PoolPages;       /* held by the pool */
+    SIZE_T PoolBytes[2];    /* requested and not freed: nonpaged, paged */
+    SIZE_T PoolBlocks[2];
+} MM_INFORMATION, *PMM_INFORMATION;
+VOID MmQueryInformation(PMM_INFORMATION Information);
+
+/* ---- pool (kernel/ex/pool.c) ---- */
+
+VOID ExInitializePool(VOID);
+
+/* Blocks and bytes that are in use with a tag; all tags: Tag 0. For leak checks. */
+VOID ExQueryPoolTag(ULONG Tag, PSIZE_T Blocks, PSIZE_T Bytes);
+
+/* Makes every n-th allocation fail (tests); 0: never. */
+extern volatile ULONG ExpFailEvery;
+
+#endif

@@ -1,0 +1,37 @@
+/* What kernel/io shows to the rest of the kernel: loading drivers, and lists for the monitor. */
+#ifndef METRONOME_IO_H
+#define METRONOME_IO_H
+
+#include "ntddk.h"
+
+/* A driver that is linked into the kernel's image. The table ends with a NULL name. */
+typedef struct _BUILT_IN_DRIVER {
+    PCSTR Name;
+    PDRIVER_INITIALIZE DriverEntry;
+    PVOID TextStart, TextEnd;
+} BUILT_IN_DRIVER;
+extern const BUILT_IN_DRIVER IopBuiltInDrivers[]; /* made by the build */
+
+VOID IopInitialize(VOID);
+
+/*
+ * Loads a driver by name: DriverEntry, then AddDevice with a new physical device object if the
+ * driver has one. STATUS_OBJECT_NAME_NOT_FOUND, STATUS_IMAGE_ALREADY_LOADED, or what the driver
+ * says; after a failure the kernel is as before. IRQL: PASSIVE_LEVEL.
+ */
+NTSTATUS IopLoadDriver(PCSTR Name);
+
+/* STATUS_INVALID_DEVICE_REQUEST if it has no Unload, STATUS_DEVICE_BUSY if it is in use. */
+NTSTATUS IopUnloadDriver(PCSTR Name);
+
+/* The built-in driver whose code contains Address, or NULL. Any IRQL, no lock. */
+const BUILT_IN_DRIVER *IopFindDriverByAddress(const VOID *Address);
+
+/* For the monitor. PASSIVE_LEVEL. */
+typedef VOID IOP_DRIVER_VISITOR(PDRIVER_OBJECT DriverObject, PVOID Context);
+VOID IopVisitDrivers(IOP_DRIVER_VISITOR *Visit, PVOID Context);
+
+/* Stops the device's timer for good and waits for a call under way. IoDeleteDevice. */
+VOID IopDeleteTimer(PDEVICE_OBJECT DeviceObject);
+
+#endif

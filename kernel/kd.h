@@ -1,0 +1,46 @@
+/* What kernel/kd shows to the rest of the kernel: the console, symbols, the monitor. */
+#ifndef METRONOME_KD_H
+#define METRONOME_KD_H
+
+#include "ntddk.h"
+
+/* ---- symbols (kernel/kd/symbols.c) ---- */
+
+/* The function that contains Address and the offset into it; NULL if unknown. Any IRQL. */
+PCSTR KdFindSymbol(const VOID *Address, PULONG_PTR Offset);
+
+/* The address of the function with this name, or NULL. */
+PVOID KdFindAddress(PCSTR Name);
+
+/* "name+0x12", or the number; Buffer of at least 64 bytes. Returns Buffer. */
+PCHAR KdFormatAddress(PCHAR Buffer, SIZE_T Size, const VOID *Address);
+
+/* Prints the same with DbgPrint, without a line end. */
+VOID KdPrintAddress(const VOID *Address);
+
+/* Prints a backtrace from Frame (NULL: the caller), one line a function. */
+VOID KdPrintBacktrace(const VOID *Frame);
+
+/* ---- console (kernel/kd/print.c, kernel/kd/console.c) ---- */
+
+/* Ends the use of locks on the console: for the bug check. */
+VOID KdBreakConsoleLock(VOID);
+
+/* Connects the console's receiver; then a line of input can be waited for. PASSIVE_LEVEL. */
+NTSTATUS KdInitializeInput(VOID);
+
+/* Reads one edited line with Prompt. PASSIVE_LEVEL. Returns its length. */
+SIZE_T KdReadLine(PCSTR Prompt, PCHAR Buffer, SIZE_T Size);
+
+/* ---- monitor (kernel/kd/monitor.c) ---- */
+
+/* The kd> prompt; returns never. PASSIVE_LEVEL. */
+DECLSPEC_NORETURN VOID KdMonitor(VOID);
+
+/* Runs one command line, as if typed. */
+VOID KdExecute(PCSTR Line);
+
+/* Runs the demonstration for Seconds and powers off: no terminal. */
+DECLSPEC_NORETURN VOID KdDemonstration(ULONG Seconds);
+
+#endif

@@ -1,0 +1,229 @@
+/*
+ * Reading from the console. The ISR takes characters from the receiver into a ring and queues a
+ * DPC; the DPC wakes the reader, which waits at PASSIVE_LEVEL and edits its line there. The ring
+ * is the ISR's: the reader takes from it in a SynchCritSection routine.
+ */
+#include "kdp.h"
+
+#define RING_SIZE 1024
+
+/* Shared with the ISR: under the interrupt object's lock. */
+static CHAR Ring[RING_SIZE];
+static ULONG RingHead, RingTail; /* counts; the difference is what lies in the ring */
+volatile ULONG KdInputOverruns;
+
+static PKINTERRUPT InputInterrupt;
+static KDPC InputDpc;
+static volatile BOOLEAN InputArrived; /* what an event will be once there are threads */
+
+/* The reader's own; one reader at a time. */
+static KD_LINE EditedLine;
+static KD_KEY_DECODER Decoder;
+
+/* InterruptService: takes all that the receiver has, or its line would not fall. */
+static BOOLEAN InputIsr(PKINTERRUPT Interrupt, PVOID ServiceContext)
+{
+    LONG character = ArchConsoleRead();
+    BOOLEAN served = character >= 0;
+
+    UNREFERENCED_PARAMETER(Interrupt);
+    UNREFERENCED_PARAMETER(ServiceContext);
+    for (; character >= 0; character = ArchConsoleRead()) {
+        if (RingHead - RingTail == RING_SIZE)
+            KdInputOverruns++;
+        else
+            Ring[RingHead++ % RING_SIZE] = (CHAR)character;
+    }
+    if (served)
+        KeInsertQueueDpc(&InputDpc, NULL, NULL);
+    return served;
+}
+
+/* CustomDpc: runs on the reader's processor, so that its halt ends there. */
+static VOID InputDpcRoutine(PKDPC Dpc, PVOID DeferredContext, PVOID SystemArgument1,
+                            PVOID SystemArgument2)
+{
+    UNREFERENCED_PARAMETER(Dpc);
+    UNREFERENCED_PARAMETER(DeferredContext);
+    UNREFERENCED_PARAMETER(SystemArgument1);
+    UNREFERENCED_PARAMETER(SystemArgument2);
+    InputArrived = TRUE;
+}
+
+/* SynchCritSection: takes one character out of the ring. */
+static BOOLEAN TakeCharacter(PVOID SynchronizeContext)
+{
+    if (RingHead == RingTail)
+        return FALSE;
+    *(PCHAR)SynchronizeContext = Ring[RingTail++ % RING_SIZE];
+    return TRUE;
+}
+
+static BOOLEAN HasInputArrived(PVOID Context)
+{
+    UNREFERENCED_PARAMETER(Context);
+    return InputArrived;
+}
+
+/* The next key, waiting for it if there is none. */
+static ULONG ReadKey(VOID)
+{
+    ULONG key = KD_KEY_NONE;
+    CHAR character;
+
+    while (key == KD_KEY_NONE) {
+        /* Down before the look, so that what arrives after the look is not forgotten. */
+        InputArrived = FALSE;
+        if (KeSynchronizeExecution(InputInterrupt, TakeCharacter, &character))
+            key = KdpDecodeKey(&Decoder, (UCHAR)character);
+        else
+            KiWaitUntil(HasInputArrived, NULL);
+    }
+    return key;
+}
+
+/*
+ * Connects the receiver's interrupt and opens it.
+ *
+ * IRQL:    PASSIVE_LEVEL (not checked)
+ * Locks:   none
+ * Context: the processor that will call KdReadLine
+ * Returns: STATUS_SUCCESS; what IoConnectInterrupt says; STATUS_NO_SUCH_DEVICE without a line
+ */
+NTSTATUS KdInitializeInput(VOID)
+{
+    KAFFINITY affinity;
+    KIRQL irql;
+    NTSTATUS status;
+    ULONG vector = HalGetInterruptVector(Isa, 0, CONSOLE_ISA_INTERRUPT, CONSOLE_ISA_INTERRUPT,
+                                         &irql, &affinity);
+    ARCH_LINE line;
+
+    if (vector == 0 || !NT_SUCCESS(ArchIsaLine(CONSOLE_ISA_INTERRUPT, &line)))
+        return STATUS_NO_SUCH_DEVICE;
+
+    KeInitializeDpc(&InputDpc, InputDpcRoutine, NULL);
+    KeSetTargetProcessorDpc(&InputDpc, (CCHAR)KeGetCurrentProcessorIndex());
+    KeSetImportanceDpc(&InputDpc, MediumHighImportance);
+    status =
+        IoConnectInterrupt(&InputInterrupt, InputIsr, NULL, NULL, vector, irql, irql,
+                           line.LevelTriggered ? LevelSensitive : Latched, FALSE, affinity, FALSE);
+    if (NT_SUCCESS(status))
+        ArchConsoleEnableInput();
+    return status;
+}
+
+/* The length of the part that all commands beginning with the line have in common. */
+static ULONG CommonLength(const KD_LINE *Line, PCSTR *First, PULONG Count)
+{
+    ULONG common = 0;
+
+    *Count = 0;
+    for (const KD_COMMAND *command = KdpCommands; command->Name; command++) {
+        ULONG length = 0;
+
+        if (strncmp(command->Name, Line->Text, Line->Length) != 0)
+            continue;
+        if ((*Count)++ == 0) {
+            *First = command->Name;
+            common = (ULONG)strlen(command->Name);
+            continue;
+        }
+        while (length < common && command->Name[length] == (*First)[length])
+            length++;
+        common = length;
+    }
+    return common;
+}
+
+/* Prints the commands that begin with the line. The console's lock is held. */
+static VOID PrintCandidates(const KD_LINE *Line)
+{
+    CHAR row[200];
+    int length = 0;
+
+    for (const KD_COMMAND *command = KdpCommands; command->Name; command++)
+        if (strncmp(command->Name, Line->Text, Line->Length) == 0)
+            length +=
+                RtlStringPrint(&row[length], sizeof(row) - (SIZE_T)length, "%s ", command->Name);
+    length += RtlStringPrint(&row[length], sizeof(row) - (SIZE_T)length, "\n");
+    KdpWrite(row, (SIZE_T)length);
+}
+
+/* Tab: completes the command's name as far as it is certain, or shows what is possible. */
+static VOID Complete(PKD_LINE Line)
+{
+    PCSTR first = NULL;
+    ULONG count, common;
+
+    if (Line->Cursor != Line->Length || strchr(Line->Text, ' '))
+        return;
+    common = CommonLength(Line, &first, &count);
+    if (common > Line->Length)
+        KdpInsertText(Line, &first[Line->Length], common - Line->Length);
+    else if (count > 1)
+        PrintCandidates(Line);
+    if (count == 1)
+        KdpInsertText(Line, " ", 1);
+    KdpDrawLine();
+}
+
+/* Applies one key. TRUE: the line is finished. The console's lock is held. */
+static BOOLEAN ApplyKey(PKD_LINE Line, ULONG Key)
+{
+    static const CHAR clearScreen[] = "\x1b[2J\x1b[H";
+
+    switch (KdpEditLine(Line, Key)) {
+    case KdEditChanged:
+        KdpDrawLine();
+        return FALSE;
+    case KdEditClear:
+        ArchConsoleWrite(clearScreen, sizeof(clearScreen) - 1);
+        KdpDrawLine();
+        return FALSE;
+    case KdEditComplete:
+        Complete(Line);
+        return FALSE;
+    case KdEditAborted:
+        KdpInsertText(Line, "^C", 2);
+        KdpEndLine();
+        KdpSetLine(Line, "");
+        return TRUE;
+    case KdEditAccepted:
+        KdpEndLine();
+        return TRUE;
+    default:
+        return FALSE;
+    }
+}
+
+/*
+ * Reads one line, which the user edits meanwhile. Messages that others print stand above it.
+ *
+ * IRQL:    PASSIVE_LEVEL (not checked)
+ * Locks:   takes the console's lock for each key
+ * Context: the processor that has called KdInitializeInput
+ * Returns: the line's length; 0 also if the user has given it up with Ctrl-C
+ */
+SIZE_T KdReadLine(PCSTR Prompt, PCHAR Buffer, SIZE_T Size)
+{
+    PKD_LINE line = &EditedLine;
+    BOOLEAN finished = FALSE;
+    KIRQL oldIrql;
+
+    KdpInitializeLine(line, Prompt);
+    oldIrql = KdpAcquireConsole();
+    KdpShowLine(line);
+    KdpReleaseConsole(oldIrql);
+
+    while (!finished) {
+        ULONG key = ReadKey();
+
+        oldIrql = KdpAcquireConsole();
+        finished = ApplyKey(line, key);
+        KdpReleaseConsole(oldIrql);
+    }
+    KdpAddHistory(line->Text);
+    RtlStringPrint(Buffer, Size, "%s", line->Text);
+    return strlen(Buffer);
+}

@@ -1,0 +1,215 @@
+/*
+ * DbgPrint: text from any IRQL and any processor to the console. A message is formatted on the
+ * caller's stack and written as a whole at HIGH_LEVEL under the console's lock.
+ */
+#include "kdp.h"
+
+#define MESSAGE_SIZE 512
+#define SCREEN_WIDTH 80
+
+static KSPIN_LOCK KdpConsoleLock;
+static volatile BOOLEAN KdpConsoleLockBroken;
+
+/* All three under the console's lock. */
+static PKD_LINE ShownLine;  /* the line that is being edited, or NULL */
+static BOOLEAN LineDrawn;   /* it stands in the terminal's last row */
+static BOOLEAN MessageOpen; /* the last message has not ended its row */
+
+/*
+ * Takes the console's lock, unless a bug check is under way: the processor that holds the lock
+ * may have been stopped, and only one processor is left to print.
+ *
+ * IRQL:    any
+ * Locks:   returns with the console's lock held
+ * Context: any, interrupt service routines included
+ * Returns: the IRQL before, for KdpReleaseConsole
+ */
+KIRQL KdpAcquireConsole(VOID)
+{
+    if (KdpConsoleLockBroken)
+        return KiRaiseIrql(HIGH_LEVEL);
+    return KiAcquireHighLock(&KdpConsoleLock);
+}
+
+/*
+ * Frees the console's lock and restores the IRQL.
+ *
+ * IRQL:    HIGH_LEVEL (not checked)
+ * Locks:   frees the console's lock
+ * Context: any
+ * Returns: nothing
+ */
+VOID KdpReleaseConsole(KIRQL OldIrql)
+{
+    if (KdpConsoleLockBroken)
+        KiLowerIrql(OldIrql);
+    else
+        KiReleaseHighLock(&KdpConsoleLock, OldIrql);
+}
+
+/*
+ * Ends the use of the console's lock, for ever.
+ *
+ * IRQL:    any
+ * Locks:   none
+ * Context: the processor that reports a bug check
+ * Returns: nothing
+ */
+VOID KdBreakConsoleLock(VOID)
+{
+    ShownLine = NULL;
+    KdpConsoleLockBroken = TRUE;
+}
+
+/* ---- the edited line; all of it under the console's lock ---- */
+
+/*
+ * Draws prompt and line in the row where the cursor is. What does not fit into the row is left
+ * out at the left side, so that the cursor is always to be seen.
+ */
+static VOID DrawLine(const KD_LINE *Line)
+{
+    CHAR row[SCREEN_WIDTH + 32];
+    ULONG width = SCREEN_WIDTH - 1 - (ULONG)strlen(Line->Prompt);
+    ULONG start = Line->Cursor > width ? Line->Cursor - width : 0;
+    ULONG shown = Line->Length - start > width ? width : Line->Length - start;
+    ULONG back = start + shown - Line->Cursor;
+    int length = RtlStringPrint(row, sizeof(row), "\r%s%.*s\x1b[K", Line->Prompt, (int)shown,
+                                &Line->Text[start]);
+
+    ArchConsoleWrite(row, (SIZE_T)length);
+    if (back) {
+        length = RtlStringPrint(row, sizeof(row), "\x1b[%uD", back);
+        ArchConsoleWrite(row, (SIZE_T)length);
+    }
+    LineDrawn = TRUE;
+}
+
+/*
+ * Writes a message. A line that is being edited makes room: it is erased, and drawn again below
+ * the message, or as soon as a later message ends its row.
+ *
+ * IRQL:    HIGH_LEVEL (not checked)
+ * Locks:   the caller holds the console's lock
+ * Context: any
+ * Returns: nothing
+ */
+VOID KdpWrite(PCSTR Text, SIZE_T Length)
+{
+    static const CHAR erase[] = "\r\x1b[K";
+
+    if (Length == 0)
+        return;
+    if (LineDrawn) {
+        ArchConsoleWrite(erase, sizeof(erase) - 1);
+        LineDrawn = FALSE;
+    }
+    ArchConsoleWrite(Text, Length);
+    MessageOpen = Text[Length - 1] != '\n';
+    if (ShownLine && !MessageOpen)
+        DrawLine(ShownLine);
+}
+
+/*
+ * Draws the line that is being edited, in a row of its own.
+ *
+ * IRQL:    HIGH_LEVEL (not checked)
+ * Locks:   the caller holds the console's lock
+ * Context: the reader of the line
+ * Returns: nothing
+ */
+VOID KdpDrawLine(VOID)
+{
+    if (MessageOpen)
+        ArchConsoleWrite("\n", 1);
+    MessageOpen = FALSE;
+    DrawLine(ShownLine);
+}
+
+/*
+ * Shows a line from now on: messages are written above it.
+ *
+ * IRQL:    HIGH_LEVEL (not checked)
+ * Locks:   the caller holds the console's lock
+ * Context: the reader of the line
+ * Returns: nothing
+ */
+VOID KdpShowLine(PKD_LINE Line)
+{
+    ShownLine = Line;
+    KdpDrawLine();
+}
+
+/*
+ * Leaves the line on the screen as it is; from now on messages are written below it.
+ *
+ * IRQL:    HIGH_LEVEL (not checked)
+ * Locks:   the caller holds the console's lock
+ * Context: the reader of the line
+ * Returns: nothing
+ */
+VOID KdpEndLine(VOID)
+{
+    ShownLine->Cursor = ShownLine->Length;
+    KdpDrawLine();
+    ArchConsoleWrite("\n", 1);
+    ShownLine = NULL;
+    LineDrawn = FALSE;
+}
+
+/* ---- messages ---- */
+
+static VOID PrintV(PCSTR Format, va_list Arguments)
+{
+    CHAR message[MESSAGE_SIZE];
+    SIZE_T length;
+    KIRQL oldIrql;
+
+    RtlStringPrintV(message, sizeof(message), Format, Arguments);
+    length = strlen(message);
+    if (length == sizeof(message) - 1)
+        message[length - 1] =
+            '\n'; /* cut, or as long as that: the next message gets its own line */
+    oldIrql = KdpAcquireConsole();
+    KdpWrite(message, length);
+    KdpReleaseConsole(oldIrql);
+}
+
+/*
+ * Prints formatted text on the console, a whole message at a time.
+ *
+ * IRQL:    any
+ * Locks:   takes the console's lock
+ * Context: any, interrupt service routines included
+ * Returns: STATUS_SUCCESS
+ * Source:  project [choice]: a message longer than 511 bytes is cut
+ */
+ULONG DbgPrint(PCSTR Format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, Format);
+    PrintV(Format, arguments);
+    va_end(arguments);
+    return (ULONG)STATUS_SUCCESS;
+}
+
+/*
+ * The same as DbgPrint; every component and every level is printed.
+ *
+ * IRQL:    any
+ * Locks:   takes the console's lock
+ * Context: any, interrupt service routines included
+ * Returns: STATUS_SUCCESS
+ */
+ULONG DbgPrintEx(ULONG ComponentId, ULONG Level, PCSTR Format, ...)
+{
+    va_list arguments;
+
+    UNREFERENCED_PARAMETER(ComponentId);
+    UNREFERENCED_PARAMETER(Level);
+    va_start(arguments, Format);
+    PrintV(Format, arguments);
+    va_end(arguments);
+    return (ULONG)STATUS_SUCCESS;
+}

@@ -1,0 +1,326 @@
+/* What the kernel core (kernel/ke) shows to the rest of the kernel and to the machine's part. */
+#ifndef METRONOME_KE_H
+#define METRONOME_KE_H
+
+#include "ntddk.h"
+#include "arch.h"
+#include "ke/timerqueue.h"
+
+struct _BOOT_INFO;
+
+/* ---- the processor block ---- */
+
+/* A thread of control. So far each processor has one: the code that it started with. */
+typedef struct _KTHREAD {
+    DISPATCHER_HEADER Header;
+    PVOID StackLimit; /* lowest address */
+    PVOID StackBase;  /* first address above */
+    PCSTR Name;
+} KTHREAD, *PKTHREAD;
+
+/* A processor's queue of DPCs. All fields: Lock, which is taken at HIGH_LEVEL. */
+typedef struct _KDPC_DATA {
+    LIST_ENTRY DpcList;
+    KSPIN_LOCK Lock;
+    volatile ULONG Depth;     /* also read without the lock, as a hint */
+    ULONG RequestsThisTick;   /* insertions since the last tick */
+    ULONG RequestRate;        /* insertions a tick, averaged */
+    BOOLEAN DispatchRequested; /* a dispatch interrupt is on its way, or a drain will look again */
+    BOOLEAN ProcessorIdle;    /* the processor halts, having seen the queue empty */
+    ULONG64 Count;            /* routines started, ever */
+} KDPC_DATA, *PKDPC_DATA;
+
+/* T-DPCQ-11: what makes a Low or a distant Medium DPC urgent. */
+#define MAXIMUM_DPC_QUEUE_DEPTH 4
+#define MINIMUM_DPC_RATE        3 /* insertions a tick */
+
+/* A processor's timers, and what the clock knows of them. */
+typedef struct _KTIMER_TABLE {
+    KSPIN_LOCK Lock;            /* DISPATCH_LEVEL */
+    LONG64 SystemTimeOffset;    /* system time - interrupt time; Lock */
+    volatile BOOLEAN Requested; /* due timers are to be expired at the next dispatch interrupt */
+    KTIMER_QUEUE Queue;         /* Lock; NextDue is also read without it, by the clock interrupt */
+} KTIMER_TABLE, *PKTIMER_TABLE;
+
+/* A processor's clock. Written by this processor at CLOCK_LEVEL. */
+typedef struct _KCLOCK {
+    ULONG64 NextTick;  /* interrupt time of the next tick; MAXULONG64 while idle */
+    ULONG64 Deadline;  /* interrupt time that the hardware is set to; MAXULONG64: none */
+    ULONG64 Ticks;     /* taken by this processor */
+    volatile ULONG64 Interrupts; /* clock interrupts, ticks or not */
+} KCLOCK, *PKCLOCK;
+
+typedef struct _KPRCB {
+    ULONG MxCsr;
+    UCHAR LegacyNumber;     /* gs:[184] */
+    UCHAR ReservedNumber;   /* zero: some headers read 16 bits */
+    BOOLEAN InterruptRequest;
+    BOOLEAN IdleHalt;       /* in the idle loop's halt: the next interrupt ends the idle period */
+    PKTHREAD CurrentThread; /* gs:[188] */
+    PKTHREAD NextThread;
+    PKTHREAD IdleThread;
+    ULONG ReservedIndex;
+    ULONG Number;           /* gs:[1A4] */
+    ULONG64 Reserved28;
+
+    KDPC_DATA DpcData;      /* ordinary DPCs */
+    volatile PKDPC CurrentDpc;                      /* identity only: it may be freed */
+    volatile PKDEFERRED_ROUTINE DpcRoutine;         /* that runs now, or NULL */
+    volatile BOOLEAN TimerDpc;                      /* it came from a timer */
+    ULONG DpcTimeCount;     /* ticks that the current routine (or ISR) has taken */
+    ULONG DpcWatchdogCount; /* ticks in a row at or above DISPATCH_LEVEL */
+    ULONG InterruptDepth;   /* interrupt handlers under way */
+    ULONG64 InterruptCount;
+    ULONG64 DispatchCount;  /* dispatch interrupts */
+
+    KCLOCK Clock;
+    KTIMER_TABLE TimerTable;
+    KTHREAD BootThread;
+    volatile BOOLEAN Started;
+} KPRCB, *PKPRCB;
+
+typedef struct _KPCR {
+    ULONG64 Reserved0[3];
+    struct _KPCR *Self;   /* gs:[18] */
+    PKPRCB CurrentPrcb;   /* gs:[20] */
+    ULONG64 Reserved28[2];
+    KIRQL Irql;           /* gs:[38] */
+    UCHAR Reserved39[7];
+    ULONG64 Reserved40[(0x180 - 0x40) / 8];
+    KPRCB Prcb;           /* gs:[180] */
+} KPCR, *PKPCR;
+
+ASSERT_OFFSET(KPCR, Self, 0x18);
+ASSERT_OFFSET(KPCR, CurrentPrcb, 0x20);
+ASSERT_OFFSET(KPCR, Prcb, 0x180);
+ASSERT_OFFSET(KPCR, Prcb.LegacyNumber, 0x184);
+ASSERT_OFFSET(KPCR, Prcb.CurrentThread, 0x188);
+ASSERT_OFFSET(KPCR, Prcb.Number, 0x1A4);
+
+/* Processor 0's block, behind GS from the first instruction on. */
+extern KPCR KiBootPcr;
+
+/* Index: processor number. Set up to KeNumberProcessors, in order. */
+extern PKPRCB KiProcessorBlock[MAXIMUM_PROCESSORS];
+
+/* Makes a processor block: empty queues, a boot thread on the stack that ends at StackTop. */
+VOID KiInitializePrcb(PKPCR Pcr, ULONG Number, PVOID StackTop, SIZE_T StackSize);
+
+/* ---- IRQL for the kernel's own use: no checks ---- */
+
+#if defined(METRONOME_HOST)
+KIRQL KiRaiseIrql(KIRQL NewIrql);
+VOID KiLowerIrql(KIRQL OldIrql);
+#else
+FORCEINLINE KIRQL KiRaiseIrql(KIRQL NewIrql)
+{
+    KIRQL oldIrql = ArchReadIrql();
+
+    ArchWriteIrql(NewIrql);
+    return oldIrql;
+}
+
+FORCEINLINE VOID KiLowerIrql(KIRQL OldIrql)
+{
+    ArchWriteIrql(OldIrql);
+}
+#endif
+
+/*
+ * The kernel's own locks that an ISR's path may need: taken at HIGH_LEVEL, from any IRQL.
+ * Not recursive. A lock taken so is never taken by the Ke routines.
+ */
+KIRQL KiAcquireHighLock(PKSPIN_LOCK Lock);
+VOID KiReleaseHighLock(PKSPIN_LOCK Lock, KIRQL OldIrql);
+
+/* ---- the IRQL rules, checked in a checked build ---- */
+
+/*
+ * The first line of a public routine's body. Kind is the 0xC4 code that the contract names for
+ * the routine, Rule the rule's name; the report has P1 = Kind, P2 = IRQL, P3 = object.
+ */
+#if DBG
+#define KI_REQUIRE_IRQL_AT_MOST(Limit, Kind, Rule, Object)                                         \
+    do {                                                                                           \
+        if (KeGetCurrentIrql() > (Limit))                                                          \
+            KiReportIrqlViolation((Kind), (Rule), (ULONG_PTR)(Object));                            \
+    } while (0)
+#define KI_REQUIRE_IRQL_AT_LEAST(Limit, Kind, Rule, Object)                                        \
+    do {                                                                                           \
+        if (KeGetCurrentIrql() < (Limit))                                                          \
+            KiReportIrqlViolation((Kind), (Rule), (ULONG_PTR)(Object));                            \
+    } while (0)
+#define KI_REQUIRE_IRQL_EXACTLY(Level, Kind, Rule, Object)                                         \
+    do {                                                                                           \
+        if (KeGetCurrentIrql() != (Level))                                                         \
+            KiReportIrqlViolation((Kind), (Rule), (ULONG_PTR)(Object));                            \
+    } while (0)
+#define KI_REQUIRE(Condition, Code, P1, P2, P3, P4)                                                \
+    do {                                                                                           \
+        if (!(Condition))                                                                          \
+            KeBugCheckEx((Code), (ULONG_PTR)(P1), (ULONG_PTR)(P2), (ULONG_PTR)(P3),                \
+                         (ULONG_PTR)(P4));                                                         \
+    } while (0)
+#else
+#define KI_REQUIRE_IRQL_AT_MOST(Limit, Kind, Rule, Object)  ((void)0)
+#define KI_REQUIRE_IRQL_AT_LEAST(Limit, Kind, Rule, Object) ((void)0)
+#define KI_REQUIRE_IRQL_EXACTLY(Level, Kind, Rule, Object)  ((void)0)
+#define KI_REQUIRE(Condition, Code, P1, P2, P3, P4)         ((void)0)
+#endif
+
+/* Remembers Rule for the report, then bug check 0xC4 (Kind, IRQL, Object, 0). */
+DECLSPEC_NORETURN VOID KiReportIrqlViolation(ULONG Kind, PCSTR Rule, ULONG_PTR Object);
+
+/* Kinds of 0xC4 that name a rule rather than a routine (bugcheck-verifier.md). */
+#define RULE_IRQL_DISPATCH          0x20003
+#define RULE_IRQL_EX_ALLOCATE_POOL  0x20004
+#define RULE_IRQL_EX_APC_LTE        0x20005
+#define RULE_IRQL_KE_APC_LTE        0x2000F
+#define RULE_IRQL_KE_DISPATCH_LTE   0x20011
+#define RULE_IRQL_KE_RELEASE_SPIN_LOCK 0x20015
+#define RULE_IRQL_IO_APC_LTE        0x20006 /* [choice] IoDeleteDevice */
+#define RULE_IRQL_KE_PASSIVE        0x20010 /* [choice] KeFlushQueuedDpcs */
+#define RULE_IRQL_KE_IPI            0x20012 /* [choice] KeIpiGenericCall */
+#define RULE_IRQL_IO_PASSIVE        0x20007 /* [choice] IoConnectInterrupt and other passive ones */
+
+/* ---- DPCs ---- */
+
+/*
+ * What the dispatch interrupt does: due timers, then DPCs, until neither is left.
+ * IRQL DISPATCH_LEVEL, interrupts on, no lock.
+ */
+VOID KiDispatchWork(PKPRCB Prcb);
+
+/* Runs every DPC of this processor. IRQL: DISPATCH_LEVEL. */
+VOID KiRetireDpcList(PKPRCB Prcb);
+
+/* Queues a timer's DPC; the caller may hold a timer table's lock. DISPATCH_LEVEL or above. */
+BOOLEAN KiInsertTimerDpc(PKDPC Dpc);
+
+/* Requests the dispatch interrupt on Prcb's processor, once. Any IRQL. */
+VOID KiRequestDispatch(PKPRCB Prcb);
+
+/* The tick's part: rates, and DPCs that have waited long enough. CLOCK_LEVEL. */
+VOID KiDpcTick(PKPRCB Prcb, KIRQL InterruptedIrql);
+
+/* Is Dpc queued anywhere? For checks on freed memory. */
+BOOLEAN KiIsDpcQueued(const KDPC *Dpc);
+
+/* DPC watchdog limits in ticks; 0: off. Set by the options dpctimeout= and dpcwatchdog=. */
+extern ULONG KiDpcTimeLimit;
+extern ULONG KiDpcWatchdogLimit;
+
+/* ---- timers ---- */
+
+/* Expires what is due on this processor. IRQL: DISPATCH_LEVEL. */
+VOID KiExpireTimers(PKPRCB Prcb);
+
+/* Is Timer in a timer queue? For checks on freed memory. */
+BOOLEAN KiIsTimerQueued(const KTIMER *Timer);
+
+/* ---- time ---- */
+
+#define KI_TIME_INCREMENT 100000u /* 100 ns: 10 ms */
+
+/* Starts the clocks: counter, system time from the firmware, the time page. */
+VOID KiInitializeTime(const struct _BOOT_INFO *BootInfo);
+
+/* Interrupt time now, exact. Any IRQL. */
+ULONG64 KiQueryInterruptTime(VOID);
+
+/* Starts this processor's tick. CLOCK_LEVEL or above. */
+VOID KiStartClock(PKPRCB Prcb);
+
+/* Brings the time page up to Now if a tick has passed. Any IRQL. */
+VOID KiUpdateTimePage(ULONG64 Now);
+
+/* Sets this processor's clock for the earlier of its tick and its timers. Any IRQL. */
+VOID KiSetClockForTimers(PKPRCB Prcb);
+
+/* The clock interrupt. CLOCK_LEVEL. */
+VOID KiClockInterrupt(PKPRCB Prcb, KIRQL InterruptedIrql);
+
+/* Stops the tick before a halt; takes it up again. The idle loop, IF off. */
+VOID KiEnterIdle(PKPRCB Prcb);
+VOID KiLeaveIdle(PKPRCB Prcb);
+
+/* Sets the system time (UTC since 1601, 100 ns). IRQL: <= DISPATCH_LEVEL. time.md, last part. */
+VOID KeSetSystemTime(PLARGE_INTEGER NewTime, PLARGE_INTEGER OldTime);
+
+/* System time - interrupt time. Any IRQL. */
+LONG64 KiQuerySystemTimeOffset(VOID);
+
+/* ---- interrupts ---- */
+
+/* A device interrupt: walks the vector's chain. IRQL = the vector's class, interrupts on. */
+VOID KiDispatchDeviceInterrupt(ULONG Vector);
+
+/*
+ * Connecting, disconnecting, switching on and off: what the Io routines of these names do once
+ * they have sorted out their parameters. PASSIVE_LEVEL, PASSIVE_LEVEL, <= DISPATCH_LEVEL.
+ */
+NTSTATUS KiConnectInterrupt(const IO_CONNECT_INTERRUPT_FULLY_SPECIFIED_PARAMETERS *Parameters);
+VOID KiDisconnectInterrupt(PKINTERRUPT Interrupt);
+VOID KiSetInterruptActive(PKINTERRUPT Interrupt, BOOLEAN Active);
+
+/* The receiving end of KeIpiGenericCall. IPI_LEVEL. */
+VOID KiIpiInterrupt(VOID);
+
+/* Spurious interrupts seen, all processors (T-INT-4). */
+extern volatile ULONG64 KiSpuriousInterrupts;
+
+/* Calls Visit for every connected interrupt object; PASSIVE_LEVEL. */
+typedef struct _KINTERRUPT_INFORMATION {
+    ULONG Vector;
+    KIRQL Irql, SynchronizeIrql;
+    KINTERRUPT_MODE Mode;
+    BOOLEAN Shared, Active;
+    PKSERVICE_ROUTINE ServiceRoutine;
+    ULONG Processor;
+    ULONG64 Count; /* ISR calls that returned TRUE */
+} KINTERRUPT_INFORMATION, *PKINTERRUPT_INFORMATION;
+typedef VOID KINTERRUPT_VISITOR(const KINTERRUPT_INFORMATION *Information, PVOID Context);
+VOID KiVisitInterrupts(KINTERRUPT_VISITOR *Visit, PVOID Context);
+
+/* ---- bug checks ---- */
+
+/* TRUE from the first KeBugCheckEx on: locks of the console are ignored. */
+extern volatile LONG KiBugCheckActive;
+
+/*
+ * A test's hook: called by KeBugCheckEx first; a test that expects the bug check does not
+ * return from it. NULL otherwise.
+ */
+typedef VOID KBUGCHECK_HOOK(ULONG Code, const ULONG_PTR Parameters[4], KIRQL Irql);
+extern KBUGCHECK_HOOK *volatile KiBugCheckHook;
+
+/* "IRQL_NOT_LESS_OR_EQUAL"; NULL when the code is unknown. */
+PCSTR KiBugCheckName(ULONG Code);
+/* What parameter Index (0 to 3) means for these parameters; NULL when it has no meaning. */
+PCSTR KiBugCheckParameterMeaning(ULONG Code, const ULONG_PTR Parameters[4], ULONG Index);
+
+/* ---- start, options ---- */
+
+/*
+ * The value of Name=value on the command line, "" for a bare Name, NULL when absent. The result
+ * stays valid; values have no spaces.
+ */
+PCSTR KiGetOption(PCSTR Name);
+
+/* The same as a number (decimal, 0x hexadecimal), Default when absent or malformed. */
+ULONG64 KiGetNumberOption(PCSTR Name, ULONG64 Default);
+
+/* The processor's idle loop: halts, drains what is left over. */
+DECLSPEC_NORETURN VOID KiIdleLoop(PKPRCB Prcb);
+
+/*
+ * Waits at PASSIVE_LEVEL until Condition(Context) is TRUE, halting between interrupts. The
+ * place where a thread would block.
+ */
+typedef BOOLEAN KI_CONDITION(PVOID Context);
+VOID KiWaitUntil(KI_CONDITION *Condition, PVOID Context);
+
+/* Waits at PASSIVE_LEVEL for an interval in 100 ns. */
+VOID KiSleep(ULONG64 Interval);
+
+#endif

@@ -1,0 +1,181 @@
+/*
+ * The processor's clock: one-shot interrupts at the next tick or the next due timer, whichever is
+ * first. Runs at CLOCK_LEVEL or above, on the processor that owns the clock.
+ */
+#include "ke.h"
+#include "ke/time.h"
+
+/* How often a busy processor is interrupted, in 100 ns. ExSetTimerResolution makes it shorter. */
+#define MINIMUM_TICK_INTERVAL 10000u /* 1 ms */
+static volatile ULONG TickInterval = KI_TIME_INCREMENT;
+static ULONG ResolutionRequests; /* ResolutionLock */
+static KSPIN_LOCK ResolutionLock;
+
+static ULONG64 NextTickAfter(ULONG64 Now)
+{
+    ULONG interval = TickInterval;
+
+    return Now / interval * interval + interval;
+}
+
+/*
+ * When this processor wants its next clock interrupt. A due timer for which the dispatch
+ * interrupt has been requested already does not count: it needs IRQL to fall, not the clock.
+ */
+static ULONG64 NextDeadline(PKPRCB Prcb)
+{
+    ULONG64 tick = Prcb->Clock.NextTick;
+    ULONG64 due = *(volatile ULONG64 *)&Prcb->TimerTable.Queue.NextDue;
+
+    return Prcb->TimerTable.Requested || tick < due ? tick : due;
+}
+
+/* Timers that are due by now are left to the dispatch interrupt. */
+static VOID RequestExpiry(PKPRCB Prcb, ULONG64 Now)
+{
+    if (*(volatile ULONG64 *)&Prcb->TimerTable.Queue.NextDue > Now || Prcb->TimerTable.Requested)
+        return;
+    Prcb->TimerTable.Requested = TRUE;
+    KiRequestDispatch(Prcb);
+}
+
+/*
+ * Sets this processor's clock for its next tick or its next timer. The loop and the barrier
+ * answer the race that TellClock in timer.c draws.
+ *
+ * IRQL:    any (not checked); runs at CLOCK_LEVEL at least
+ * Locks:   none
+ * Context: on Prcb's own processor
+ * Returns: nothing
+ * Source:  contract T-TMR-6..8
+ */
+VOID KiSetClockForTimers(PKPRCB Prcb)
+{
+    KIRQL oldIrql = ArchReadIrql();
+    ULONG64 deadline;
+
+    if (oldIrql < CLOCK_LEVEL)
+        ArchWriteIrql(CLOCK_LEVEL);
+    do {
+        RequestExpiry(Prcb, KiQueryInterruptTime());
+        deadline = NextDeadline(Prcb);
+        Prcb->Clock.Deadline = deadline;
+        KeMemoryBarrier();
+    } while (NextDeadline(Prcb) != deadline);
+    ArchSetClock(deadline == MAXULONG64 ? MAXULONG64 : KiCounterAtInterruptTime(deadline));
+    ArchWriteIrql(oldIrql);
+}
+
+/*
+ * Starts the tick of this processor.
+ *
+ * IRQL:    >= CLOCK_LEVEL (not checked)
+ * Locks:   none
+ * Context: the start of a processor, and the end of its idle periods
+ * Returns: nothing
+ */
+VOID KiStartClock(PKPRCB Prcb)
+{
+    Prcb->Clock.NextTick = NextTickAfter(KiQueryInterruptTime());
+    KiSetClockForTimers(Prcb);
+}
+
+/*
+ * The clock interrupt: time page, the tick's duties, due timers, and the next deadline. It may
+ * come early or for nothing; it looks at the time and never at the reason.
+ *
+ * IRQL:    CLOCK_LEVEL (not checked)
+ * Locks:   none held
+ * Context: interrupt, on Prcb's processor
+ * Returns: nothing
+ * Source:  contract T-TMR-6, T-DPCQ-11, T-DPCWD-2
+ */
+VOID KiClockInterrupt(PKPRCB Prcb, KIRQL InterruptedIrql)
+{
+    ULONG64 now = KiQueryInterruptTime();
+
+    Prcb->Clock.Interrupts++;
+    KiUpdateTimePage(now);
+    if (now >= Prcb->Clock.NextTick) {
+        Prcb->Clock.Ticks++;
+        Prcb->Clock.NextTick = NextTickAfter(now);
+        KiDpcTick(Prcb, InterruptedIrql);
+    }
+    KiSetClockForTimers(Prcb);
+}
+
+/*
+ * Gives up the tick: an idle processor is woken by timers and other interrupts only.
+ *
+ * IRQL:    PASSIVE_LEVEL, interrupts off (not checked)
+ * Locks:   none
+ * Context: the idle loop
+ * Returns: nothing
+ */
+VOID KiEnterIdle(PKPRCB Prcb)
+{
+    Prcb->IdleHalt = TRUE;
+    Prcb->Clock.NextTick = MAXULONG64;
+    KiSetClockForTimers(Prcb);
+}
+
+/*
+ * Ends an idle period: first of all the time page, so that nobody reads an old time.
+ *
+ * IRQL:    any, interrupts off (not checked)
+ * Locks:   none
+ * Context: the first interrupt of an idle processor
+ * Returns: nothing
+ */
+VOID KiLeaveIdle(PKPRCB Prcb)
+{
+    Prcb->IdleHalt = FALSE;
+    Prcb->DpcData.ProcessorIdle = FALSE;
+    KiUpdateTimePage(KiQueryInterruptTime());
+    KiStartClock(Prcb);
+}
+
+/*
+ * Asks for a shorter clock interrupt interval (SetResolution TRUE) or withdraws one request. The
+ * shortest interval asked for stays until every request has been withdrawn.
+ *
+ * IRQL:    <= APC_LEVEL
+ * Locks:   takes the resolution lock
+ * Context: any
+ * Returns: the interval in force, in 100 ns
+ * Source:  contract T-ExSetTimerResolution-1..3
+ */
+ULONG ExSetTimerResolution(ULONG DesiredTime, BOOLEAN SetResolution)
+{
+    KI_REQUIRE_IRQL_AT_MOST(APC_LEVEL, RULE_IRQL_EX_APC_LTE, "IrqlExApcLte2", DesiredTime);
+
+    KIRQL oldIrql = KeAcquireSpinLockRaiseToDpc(&ResolutionLock);
+    if (SetResolution) {
+        ResolutionRequests++;
+        if (DesiredTime < MINIMUM_TICK_INTERVAL)
+            DesiredTime = MINIMUM_TICK_INTERVAL;
+        if (DesiredTime < TickInterval)
+            TickInterval = DesiredTime;
+    } else if (ResolutionRequests && --ResolutionRequests == 0) {
+        TickInterval = KI_TIME_INCREMENT;
+    }
+    ULONG interval = TickInterval;
+    KeReleaseSpinLock(&ResolutionLock, oldIrql);
+    return interval;
+}
+
+/*
+ * The longest, the shortest and the current clock interrupt interval, in 100 ns.
+ *
+ * IRQL:    any
+ * Locks:   none
+ * Context: any
+ * Returns: nothing
+ * Source:  contract T-ExQueryTimerResolution-1
+ */
+VOID ExQueryTimerResolution(PULONG MaximumTime, PULONG MinimumTime, PULONG CurrentTime)
+{
+    *MaximumTime = KI_TIME_INCREMENT;
+    *MinimumTime = MINIMUM_TICK_INTERVAL;
+    *CurrentTime = TickInterval;
+}

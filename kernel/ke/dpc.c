@@ -1,0 +1,346 @@
+/*
+ * Deferred procedure calls. Each processor has one queue of ordinary DPCs; its lock is taken at
+ * HIGH_LEVEL, because an ISR, the clock and code at HIGH_LEVEL may insert. The dispatch
+ * interrupt empties the queue at DISPATCH_LEVEL.
+ */
+#include "ke.h"
+
+/* A DPC as it was when it left its queue: the object may be queued again or freed at any time. */
+typedef struct _DPC_CALL {
+    PKDPC Dpc;
+    PKDEFERRED_ROUTINE Routine;
+    PVOID Context, Argument1, Argument2;
+} DPC_CALL;
+
+static VOID InitializeDpc(PKDPC Dpc, UCHAR Type, PKDEFERRED_ROUTINE Routine, PVOID Context)
+{
+    KI_REQUIRE(!KiIsDpcQueued(Dpc), TIMER_OR_DPC_INVALID, 1, Dpc, Dpc, Dpc + 1);
+    Dpc->Type = Type;
+    Dpc->Importance = MediumImportance;
+    Dpc->Number = 0;
+    Dpc->Reserved = 0;
+    Dpc->DpcListEntry.Flink = Dpc->DpcListEntry.Blink = NULL;
+    Dpc->DeferredRoutine = Routine;
+    Dpc->DeferredContext = Context;
+    Dpc->SystemArgument1 = Dpc->SystemArgument2 = NULL;
+    Dpc->DpcData = NULL;
+}
+
+/*
+ * Makes an ordinary DPC.
+ *
+ * IRQL:    any
+ * Locks:   none
+ * Context: any
+ * Returns: nothing
+ * Source:  contract T-KeInitializeDpc-1..3
+ */
+VOID KeInitializeDpc(PRKDPC Dpc, PKDEFERRED_ROUTINE DeferredRoutine, PVOID DeferredContext)
+{
+    InitializeDpc(Dpc, DpcObject, DeferredRoutine, DeferredContext);
+}
+
+/*
+ * Makes a threaded DPC. As long as there is no thread to run it, it is treated as an ordinary
+ * one, which is what a system does whose threaded DPCs are turned off.
+ *
+ * IRQL:    any
+ * Locks:   none
+ * Context: any
+ * Returns: nothing
+ * Source:  contract T-KeInitializeThreadedDpc-1, T-TDPC-1
+ */
+VOID KeInitializeThreadedDpc(PRKDPC Dpc, PKDEFERRED_ROUTINE DeferredRoutine, PVOID DeferredContext)
+{
+    InitializeDpc(Dpc, ThreadedDpcObject, DeferredRoutine, DeferredContext);
+}
+
+/*
+ * Is Dpc queued? Believes nothing of what it finds: the memory may be anything.
+ *
+ * IRQL:    any
+ * Locks:   none; the answer is a hint unless the caller keeps the DPC still
+ * Context: any
+ * Returns: TRUE if it looks like a queued DPC and the queue's list agrees
+ * Source:  contract T-KeInitializeDpc-3
+ */
+BOOLEAN KiIsDpcQueued(const KDPC *Dpc)
+{
+    const LIST_ENTRY *entry = &Dpc->DpcListEntry;
+
+    if (Dpc->Type != DpcObject && Dpc->Type != ThreadedDpcObject)
+        return FALSE;
+    for (LONG n = 0; n < KeNumberProcessors; n++) {
+        if (Dpc->DpcData == &KiProcessorBlock[n]->DpcData)
+            return ArchIsAddressMapped(entry->Flink) && entry->Flink->Blink == entry;
+    }
+    return FALSE;
+}
+
+/*
+ * Sends the dispatch interrupt unless one is on its way or a drain will look again. CR8 is at
+ * HIGH_LEVEL, so an interrupt to this processor waits in the APIC until IRQL falls.
+ */
+static VOID RequestDispatchLocked(PKPRCB Prcb)
+{
+    if (Prcb->DpcData.DispatchRequested)
+        return;
+    Prcb->DpcData.DispatchRequested = TRUE;
+    if (Prcb == KeGetCurrentPrcb())
+        ArchRequestSoftwareInterrupt(DISPATCH_LEVEL);
+    else
+        ArchSendInterrupt(Prcb->Number, DISPATCH_VECTOR);
+}
+
+/*
+ * Requests the dispatch interrupt on a processor.
+ *
+ * IRQL:    any
+ * Locks:   takes the DPC queue's lock
+ * Context: any
+ * Returns: nothing
+ * Source:  contract T-CR8-3
+ */
+VOID KiRequestDispatch(PKPRCB Prcb)
+{
+    KIRQL oldIrql = KiAcquireHighLock(&Prcb->DpcData.Lock);
+
+    RequestDispatchLocked(Prcb);
+    KiReleaseHighLock(&Prcb->DpcData.Lock, oldIrql);
+}
+
+/* The table of dpc.md, "When draining is requested". */
+static BOOLEAN IsUrgent(const KDPC *Dpc, const KPRCB *Target)
+{
+    const KDPC_DATA *data = &Target->DpcData;
+
+    if (data->Depth > MAXIMUM_DPC_QUEUE_DEPTH || data->ProcessorIdle)
+        return TRUE;
+    if (Target != KeGetCurrentPrcb())
+        return Dpc->Importance >= HighImportance;
+    return Dpc->Importance != LowImportance || data->RequestRate < MINIMUM_DPC_RATE;
+}
+
+/*
+ * Inserts under the target queue's lock. Setting DpcData from NULL by compare-and-exchange makes
+ * exactly one of several inserters, each perhaps under a different queue's lock, the one.
+ */
+static BOOLEAN InsertDpc(PKDPC Dpc, PVOID Argument1, PVOID Argument2)
+{
+    PKPRCB target = Dpc->Number ? KiProcessorBlock[Dpc->Number - 1] : KeGetCurrentPrcb();
+    PKDPC_DATA data = &target->DpcData;
+    KIRQL oldIrql = KiAcquireHighLock(&data->Lock);
+    BOOLEAN inserted = InterlockedCompareExchangePointer(&Dpc->DpcData, data, NULL) == NULL;
+
+    if (inserted) {
+        Dpc->SystemArgument1 = Argument1;
+        Dpc->SystemArgument2 = Argument2;
+        if (Dpc->Importance == HighImportance)
+            InsertHeadList(&data->DpcList, &Dpc->DpcListEntry);
+        else
+            InsertTailList(&data->DpcList, &Dpc->DpcListEntry);
+        data->Depth++;
+        data->RequestsThisTick++;
+        if (IsUrgent(Dpc, target))
+            RequestDispatchLocked(target);
+    }
+    KiReleaseHighLock(&data->Lock, oldIrql);
+    return inserted;
+}
+
+/*
+ * Queues a DPC with two arguments, unless it is queued already. Called below DISPATCH_LEVEL for
+ * this processor, an urgent DPC has run when the call returns: releasing the queue's lock lowers
+ * CR8, and the interrupt is taken.
+ *
+ * IRQL:    any
+ * Locks:   takes the target queue's lock
+ * Context: any, interrupt service routines included
+ * Returns: TRUE if this call queued it, FALSE if it was queued already
+ * Source:  contract T-KeInsertQueueDpc-1..6, T-DPCQ-1..5, T-DPCQ-9..16
+ */
+BOOLEAN KeInsertQueueDpc(PRKDPC Dpc, PVOID SystemArgument1, PVOID SystemArgument2)
+{
+    KI_REQUIRE(Dpc->Number <= KeNumberProcessors, TIMER_OR_DPC_INVALID, 3, Dpc, Dpc->Number - 1,
+               KeNumberProcessors);
+
+    /* The processor must not change between choosing the queue and locking it. */
+    KIRQL oldIrql = KiRaiseIrql(HIGH_LEVEL);
+    BOOLEAN inserted = InsertDpc(Dpc, SystemArgument1, SystemArgument2);
+
+    KiLowerIrql(oldIrql);
+    return inserted;
+}
+
+/*
+ * Queues the DPC of a timer that has expired. Its arguments mean nothing.
+ *
+ * IRQL:    DISPATCH_LEVEL (not checked)
+ * Locks:   takes the target queue's lock; the caller holds a timer table's lock
+ * Context: timer expiry
+ * Returns: FALSE if it was queued already: this expiry adds no second run
+ * Source:  contract T-TMR-14..15, T-KDEFERRED-3
+ */
+BOOLEAN KiInsertTimerDpc(PKDPC Dpc)
+{
+    return InsertDpc(Dpc, NULL, NULL);
+}
+
+/*
+ * Takes a DPC out of its queue. DpcData can change until the queue's lock is held:
+ *
+ *     this processor                       the queue's processor
+ *     data = Dpc->DpcData
+ *                                          takes the DPC out: DpcData = NULL
+ *     locks data: DpcData is not data any
+ *     more: somebody else has the DPC
+ *
+ * IRQL:    any
+ * Locks:   takes the lock of the queue that holds it
+ * Context: any
+ * Returns: TRUE if it was queued and will not run for that insertion
+ * Source:  contract T-KeRemoveQueueDpc-1..4
+ */
+BOOLEAN KeRemoveQueueDpc(PRKDPC Dpc)
+{
+    PKDPC_DATA data = Dpc->DpcData;
+    BOOLEAN removed = FALSE;
+
+    while (data && !removed) {
+        KIRQL oldIrql = KiAcquireHighLock(&data->Lock);
+        if (Dpc->DpcData == data) {
+            RemoveEntryList(&Dpc->DpcListEntry);
+            data->Depth--;
+            Dpc->DpcData = NULL;
+            removed = TRUE;
+        }
+        KiReleaseHighLock(&data->Lock, oldIrql);
+        data = Dpc->DpcData;
+    }
+    return removed;
+}
+
+/*
+ * Takes the next DPC out of the queue, or, in the same step as seeing that there is no work left,
+ * takes the request back: whoever inserts from then on requests anew.
+ */
+static BOOLEAN TakeDpc(PKPRCB Prcb, DPC_CALL *Call)
+{
+    PKDPC_DATA data = &Prcb->DpcData;
+    KIRQL oldIrql = KiAcquireHighLock(&data->Lock);
+    BOOLEAN taken = !IsListEmpty(&data->DpcList);
+
+    if (taken) {
+        PKDPC dpc = CONTAINING_RECORD(RemoveHeadList(&data->DpcList), KDPC, DpcListEntry);
+        data->Depth--;
+        data->Count++;
+        *Call = (DPC_CALL){dpc, dpc->DeferredRoutine, dpc->DeferredContext, dpc->SystemArgument1,
+                           dpc->SystemArgument2};
+        dpc->DpcData = NULL;
+    } else if (!Prcb->TimerTable.Requested) {
+        data->DispatchRequested = FALSE;
+    }
+    KiReleaseHighLock(&data->Lock, oldIrql);
+    return taken;
+}
+
+static VOID RunDpc(PKPRCB Prcb, const DPC_CALL *Call)
+{
+    Prcb->DpcTimeCount = 0;
+    Prcb->DpcRoutine = Call->Routine;
+    Call->Routine(Call->Dpc, Call->Context, Call->Argument1, Call->Argument2);
+    Prcb->DpcRoutine = NULL;
+    KI_REQUIRE(KeGetCurrentIrql() == DISPATCH_LEVEL, DRIVER_VERIFIER_DETECTED_VIOLATION, 0x31,
+               KeGetCurrentIrql(), DISPATCH_LEVEL, 1);
+}
+
+/*
+ * The work of the dispatch interrupt: timers that are due, then DPCs, until neither is left. A
+ * timer that falls due between two DPCs expires there, so its own DPC takes its turn.
+ *
+ * IRQL:    DISPATCH_LEVEL (not checked)
+ * Locks:   none held while a routine runs
+ * Context: the dispatch interrupt, interrupts on
+ * Returns: nothing
+ * Source:  contract T-DPCQ-6..7, T-DPCQ-10, T-IRQL-7, T-KeInsertQueueDpc-6
+ */
+VOID KiDispatchWork(PKPRCB Prcb)
+{
+    DPC_CALL call;
+
+    do {
+        if (Prcb->TimerTable.Requested)
+            KiExpireTimers(Prcb);
+        while (TakeDpc(Prcb, &call)) {
+            RunDpc(Prcb, &call);
+            if (Prcb->TimerTable.Requested)
+                KiExpireTimers(Prcb);
+        }
+    } while (Prcb->TimerTable.Requested);
+}
+
+/*
+ * Where the DPC is put in its queue, and how urgent it is, from the next insertion on.
+ *
+ * IRQL:    any
+ * Locks:   none
+ * Context: any
+ * Returns: nothing
+ * Source:  contract T-KeSetImportanceDpc-1..3
+ */
+VOID KeSetImportanceDpc(PRKDPC Dpc, KDPC_IMPORTANCE Importance)
+{
+    Dpc->Importance = (UCHAR)Importance;
+}
+
+/*
+ * The processor on which the DPC is to run, from the next insertion on. A number that no
+ * processor has is ignored.
+ *
+ * IRQL:    any
+ * Locks:   none
+ * Context: any
+ * Returns: nothing
+ * Source:  contract T-KeSetTargetProcessorDpc-1..2
+ */
+VOID KeSetTargetProcessorDpc(PRKDPC Dpc, CCHAR Number)
+{
+    if (Number >= 0 && Number < KeNumberProcessors)
+        Dpc->Number = (USHORT)(Number + 1);
+}
+
+/*
+ * As KeSetTargetProcessorDpc, with a status.
+ *
+ * IRQL:    any
+ * Locks:   none
+ * Context: any
+ * Returns: STATUS_SUCCESS, or STATUS_INVALID_PARAMETER and nothing changed
+ * Source:  contract T-KeSetTargetProcessorDpcEx-1
+ */
+NTSTATUS KeSetTargetProcessorDpcEx(PKDPC Dpc, PPROCESSOR_NUMBER ProcNumber)
+{
+    if (ProcNumber->Group != 0 || ProcNumber->Reserved != 0 ||
+        ProcNumber->Number >= KeNumberProcessors)
+        return STATUS_INVALID_PARAMETER;
+    Dpc->Number = (USHORT)(ProcNumber->Number + 1);
+    return STATUS_SUCCESS;
+}
+
+/*
+ * Does an ordinary DPC routine run on this processor (perhaps interrupted by the caller)?
+ *
+ * IRQL:    any
+ * Locks:   none
+ * Context: any
+ * Returns: non-zero if so
+ * Source:  contract T-KeIsExecutingDpc-1
+ */
+LOGICAL KeIsExecutingDpc(VOID)
+{
+    KIRQL oldIrql = KiRaiseIrql(HIGH_LEVEL);
+    LOGICAL executing = KeGetCurrentPrcb()->DpcRoutine != NULL;
+
+    KiLowerIrql(oldIrql);
+    return executing;
+}

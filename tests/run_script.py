@@ -1,0 +1,154 @@
+"""What run-qemu.sh promises apart from what the kernel does: options, statuses, the terminal."""
+
+import os
+import pty
+import re
+import select
+import shutil
+import tempfile
+import time
+
+SCRIPT = "./run-qemu.sh"
+
+WRONG = [
+    ["--smp", "0"], ["--smp", "65"], ["--smp", "x"], ["--smp", "-1"], ["--smp", "010"], ["--smp"],
+    ["--memory", "1"], ["--memory", "much"], ["--machine", "foo"], ["--clock", "sundial"],
+    ["--timeout", "0"], ["--timeout", "soon"], ["--serial", "/nonexistent/file"], ["--serial", "/"],
+    ["--suite", "a b"], ["--suite", ""], ["--build", "fast"], ["--no-such-option"], ["word"],
+    ["--test", "--smp", "2"], ["--icount", "--kvm"], ["--suite", "x", "--build", "free"],
+    ["--", "k=\u00e4"], ["--", "x" * 1024],
+]
+
+OPTIONS = ["--test", "--suite", "--build", "--debug", "--smp", "--memory", "--machine", "--clock",
+           "--icount", "--kvm", "--display", "--serial", "--timeout", "--dry-run", "--help"]
+
+DRY_RUNS = [  # arguments, what the command must and must not contain
+    ([], ["-smp 4", "-m 256", "q35", "-bios", "isa-debug-exit"], ["kvm", "-S ", "icount"]),
+    (["--smp", "7", "--memory", "512"], ["-smp 7", "-m 512"], []),
+    (["--machine", "pc"], ["-machine pc"], ["q35"]),
+    (["--icount"], ["-icount", "-smp 1", "clock=vm"], []),
+    (["--icount", "--smp", "2"], ["-icount", "-smp 2"], []),
+    (["--kvm"], ["kvm"], ["tcg"]),
+    (["--debug"], ["-S ", "-gdb", "1234"], []),
+    (["--serial", "/tmp/a b"], ["file:/tmp/a"], ["stdio"]),
+    (["--timeout", "7"], ["timeout", " 7 "], []),
+    (["--display"], [], ["-display none"]),
+]
+
+PROMPT_LIMIT = 60  # seconds until the prompt must be there
+
+
+def tests(run, environment, esp_folder):
+    """Yields (name, the builds that it needs, function that returns None or what is wrong)."""
+
+    def script(arguments, limit=60, **variables):
+        return run([SCRIPT, *arguments], limit, env=environment(**variables))
+
+    def wrong_options():
+        for arguments in WRONG:
+            status, output = script(arguments)
+            if status != 2 or len(output.splitlines()) != 1:
+                return f"status {status} and not one sentence for {arguments}", output
+        return None
+
+    def help_names_options():
+        status, output = script(["--help"])
+        with open(SCRIPT, encoding="utf-8") as file:
+            known = set(re.findall(r"--[a-z][a-z-]*(?= *\||\))", file.read()))
+        missing = [o for o in {*OPTIONS, *known} if not re.search(rf"{o}\b", output)]
+        if status != 0 or missing:
+            return f"status {status}, it does not name {missing}", output
+        return None
+
+    def dry_run():
+        for arguments, present, absent in DRY_RUNS:
+            status, output = script(["--dry-run", *arguments], METRONOME_GDB_PORT="1234")
+            bad = [p for p in present if p not in output] + [a for a in absent if a in output]
+            if status != 0 or bad or len(output.splitlines()) != 1:
+                return f"status {status}, {bad} for {arguments}", output
+        return None
+
+    def dry_run_of_test():
+        status, output = script(["--dry-run", "--test"])
+        return None if (status, output) == (0, "make test\n") else (f"status {status}", output)
+
+    def other_distribution():
+        """Without apt-get, one sentence names what is missing."""
+        with tempfile.TemporaryDirectory() as folder:
+            for tool in ("bash", "dirname", "cat"):
+                os.symlink(shutil.which(tool), os.path.join(folder, tool))
+            status, output = script([], PATH=folder)
+        names = ["nasm", "make", "qemu-system-x86"]
+        if status != 2 or len(output.splitlines()) != 1 or any(n not in output for n in names):
+            return f"status {status}", output
+        return None
+
+    def time_out():
+        """At the prompt, the kernel waits for ever."""
+        status, output = script(["--timeout", "10", "--", ""], METRONOME_ESP=esp_folder("checked"))
+        return None if status == 124 and "time-out" in output else (f"status {status}", output)
+
+    def temporary_folders():
+        """Nothing is left behind."""
+        with tempfile.TemporaryDirectory() as folder:
+            status, output = script(["--timeout", "5"], METRONOME_ESP=esp_folder("checked"),
+                                    TMPDIR=folder)
+            left = os.listdir(folder)
+        return None if not left else (f"status {status}, left behind: {left}", output)
+
+    def serial_file():
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "serial log")
+            status, output = script(["--timeout", "60", "--serial", path, "--", "demo=1"],
+                                    METRONOME_ESP=esp_folder("checked"))
+            with open(path, "rb") as file:
+                written = file.read()
+        if status != 0 or b"customtimer" not in written:
+            return f"status {status}", output + written.decode("utf-8", "replace")
+        return None
+
+    def terminal():
+        return on_terminal(environment(METRONOME_ESP=esp_folder("checked")),
+                           [(b"kd> ", b"version\r"), (b"kd> ", b"poweroff\r")], 0)
+
+    def terminal_escape():
+        return on_terminal(environment(METRONOME_ESP=esp_folder("checked")),
+                           [(b"kd> ", b"\x01x")], 0)
+
+    yield "wrong-options", set(), wrong_options
+    yield "help", set(), help_names_options
+    yield "dry-run", set(), dry_run
+    yield "dry-run-of-test", set(), dry_run_of_test
+    yield "other-distribution", set(), other_distribution
+    yield "time-out", {"checked"}, time_out
+    yield "temporary-folders", {"checked"}, temporary_folders
+    yield "serial-file", {"checked"}, serial_file
+    yield "terminal", {"checked"}, terminal
+    yield "terminal-escape", {"checked"}, terminal_escape
+
+
+def on_terminal(variables, dialogue, wanted):
+    """Runs the script on a terminal: waits for each text, then types the answer."""
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execve(SCRIPT, [SCRIPT, "--timeout", str(PROMPT_LIMIT)], variables)
+    output, seen = b"", 0
+    dialogue = list(dialogue)
+    end = time.time() + PROMPT_LIMIT + 10
+    while time.time() < end:
+        ready, _, _ = select.select([terminal], [], [], 0.2)
+        if ready:
+            try:
+                output += os.read(terminal, 4096)
+            except OSError:  # the other side is closed
+                break
+        found = output.find(dialogue[0][0], seen) if dialogue else -1
+        if found >= 0:
+            seen = found + len(dialogue[0][0])
+            os.write(terminal, dialogue.pop(0)[1])
+    _, status = os.waitpid(child, 0)
+    os.close(terminal)
+    if dialogue or os.waitstatus_to_exitcode(status) != wanted:
+        text = output.decode("utf-8", "replace")
+        return f"status {os.waitstatus_to_exitcode(status)}, waited for {dialogue}", text
+    return None
