@@ -58,11 +58,12 @@ endif
 COMMON_CFLAGS := -std=c17 -ffreestanding $(ABI_FLAGS) -fshort-wchar -mcx16 -mno-red-zone \
     -mcmodel=kernel -fno-pic -fno-pie -fno-stack-protector -fcf-protection=none \
     -fno-omit-frame-pointer -fno-strict-aliasing -fno-asynchronous-unwind-tables \
-    -O2 -g -gdwarf-4 -Wall -Wextra $(if $(filter true,$(CI)),-Werror) -DDBG=$(DBG)
+    -O2 -g -gdwarf-4 -Wall -Wextra -Wno-multichar $(if $(filter true,$(CI)),-Werror) -DDBG=$(DBG)
 
 KERNEL_INCLUDES := -Iinclude -Ikernel -Iboot -Iarch/x86_64 \
     $(if $(filter test,$(CONFIG)),-DTESTS=1 -Itests/kernel)
-KERNEL_CFLAGS   := $(COMMON_CFLAGS) -mgeneral-regs-only $(KERNEL_INCLUDES)
+KERNEL_CFLAGS   := $(COMMON_CFLAGS) -mgeneral-regs-only $(KERNEL_INCLUDES) \
+    $(if $(filter test,$(CONFIG)),-DTESTS=1 -Itests/kernel,-DTESTS=0)
 # A driver sees include/ only, and may use SSE registers as any driver may.
 DRIVER_CFLAGS   := $(COMMON_CFLAGS) -Iinclude
 NASMFLAGS       := -f elf64 -g -F dwarf -I$(BUILD)/arch/ -Iarch/x86_64/

@@ -95,7 +95,7 @@ VOID ArchStopOtherProcessors(VOID);
  */
 typedef struct _ARCH_LINE {
     ULONG Gsi;
-    UCHAR Vector;         /* class = IRQL = 3 + Gsi % 9 */
+    UCHAR Vector; /* class = IRQL = 3 + Gsi % 9 */
     BOOLEAN LevelTriggered;
     BOOLEAN ActiveLow;
 } ARCH_LINE;

@@ -20,8 +20,8 @@ VOID MmFreePages(PVOID Address, SIZE_T Count);
 
 typedef struct _MM_INFORMATION {
     SIZE_T TotalPages, FreePages;
-    SIZE_T PoolPages;       /* held by the pool */
-    SIZE_T PoolBytes[2];    /* requested and not freed: nonpaged, paged */
+    SIZE_T PoolPages;    /* held by the pool */
+    SIZE_T PoolBytes[2]; /* requested and not freed: nonpaged, paged */
     SIZE_T PoolBlocks[2];
 } MM_INFORMATION, *PMM_INFORMATION;
 VOID MmQueryInformation(PMM_INFORMATION Information);

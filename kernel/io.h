@@ -21,7 +21,13 @@ VOID IopInitialize(VOID);
  */
 NTSTATUS IopLoadDriver(PCSTR Name);
 
-/* STATUS_INVALID_DEVICE_REQUEST if it has no Unload, STATUS_DEVICE_BUSY if it is in use. */
+/* The same for a driver that stands in no table. Image stays valid until it is unloaded. */
+NTSTATUS IopLoadImage(const BUILT_IN_DRIVER *Image);
+
+/*
+ * STATUS_INVALID_DEVICE_REQUEST if it has no Unload, STATUS_DEVICE_BUSY if it is in use,
+ * STATUS_UNSUCCESSFUL if it is gone but has left devices behind. IRQL: PASSIVE_LEVEL.
+ */
 NTSTATUS IopUnloadDriver(PCSTR Name);
 
 /* The built-in driver whose code contains Address, or NULL. Any IRQL, no lock. */
@@ -30,6 +36,19 @@ const BUILT_IN_DRIVER *IopFindDriverByAddress(const VOID *Address);
 /* For the monitor. PASSIVE_LEVEL. */
 typedef VOID IOP_DRIVER_VISITOR(PDRIVER_OBJECT DriverObject, PVOID Context);
 VOID IopVisitDrivers(IOP_DRIVER_VISITOR *Visit, PVOID Context);
+
+/*
+ * The device vector of the line of a physical device object, 0 for none: what a line-based
+ * connection connects. IRQL: PASSIVE_LEVEL.
+ */
+VOID IopSetDeviceVector(PDEVICE_OBJECT PhysicalDevice, ULONG Vector);
+ULONG IopGetDeviceVector(PDEVICE_OBJECT PhysicalDevice);
+
+/*
+ * Keeps a device's memory from going; FALSE if the device is being deleted. <= DISPATCH_LEVEL.
+ */
+BOOLEAN IopReferenceDevice(PDEVICE_OBJECT DeviceObject);
+VOID IopDereferenceDevice(PDEVICE_OBJECT DeviceObject);
 
 /* Stops the device's timer for good and waits for a call under way. IoDeleteDevice. */
 VOID IopDeleteTimer(PDEVICE_OBJECT DeviceObject);

@@ -22,12 +22,12 @@ typedef struct _KTHREAD {
 typedef struct _KDPC_DATA {
     LIST_ENTRY DpcList;
     KSPIN_LOCK Lock;
-    volatile ULONG Depth;     /* also read without the lock, as a hint */
-    ULONG RequestsThisTick;   /* insertions since the last tick */
-    ULONG RequestRate;        /* insertions a tick, averaged */
+    volatile ULONG Depth;      /* also read without the lock, as a hint */
+    ULONG RequestsThisTick;    /* insertions since the last tick */
+    ULONG RequestRate;         /* insertions a tick, averaged */
     BOOLEAN DispatchRequested; /* a dispatch interrupt is on its way, or a drain will look again */
-    BOOLEAN ProcessorIdle;    /* the processor halts, having seen the queue empty */
-    ULONG64 Count;            /* routines started, ever */
+    BOOLEAN ProcessorIdle;     /* the processor halts, having seen the queue empty */
+    ULONG64 Count;             /* routines started, ever */
 } KDPC_DATA, *PKDPC_DATA;
 
 /* T-DPCQ-11: what makes a Low or a distant Medium DPC urgent. */
@@ -44,34 +44,34 @@ typedef struct _KTIMER_TABLE {
 
 /* A processor's clock. Written by this processor at CLOCK_LEVEL. */
 typedef struct _KCLOCK {
-    ULONG64 NextTick;  /* interrupt time of the next tick; MAXULONG64 while idle */
-    ULONG64 Deadline;  /* interrupt time that the hardware is set to; MAXULONG64: none */
-    ULONG64 Ticks;     /* taken by this processor */
+    ULONG64 NextTick;            /* interrupt time of the next tick; MAXULONG64 while idle */
+    ULONG64 Deadline;            /* interrupt time that the hardware is set to; MAXULONG64: none */
+    ULONG64 Ticks;               /* taken by this processor */
     volatile ULONG64 Interrupts; /* clock interrupts, ticks or not */
 } KCLOCK, *PKCLOCK;
 
 typedef struct _KPRCB {
     ULONG MxCsr;
-    UCHAR LegacyNumber;     /* gs:[184] */
-    UCHAR ReservedNumber;   /* zero: some headers read 16 bits */
+    UCHAR LegacyNumber;   /* gs:[184] */
+    UCHAR ReservedNumber; /* zero: some headers read 16 bits */
     BOOLEAN InterruptRequest;
     BOOLEAN IdleHalt;       /* in the idle loop's halt: the next interrupt ends the idle period */
     PKTHREAD CurrentThread; /* gs:[188] */
     PKTHREAD NextThread;
     PKTHREAD IdleThread;
     ULONG ReservedIndex;
-    ULONG Number;           /* gs:[1A4] */
+    ULONG Number; /* gs:[1A4] */
     ULONG64 Reserved28;
 
-    KDPC_DATA DpcData;      /* ordinary DPCs */
-    volatile PKDPC CurrentDpc;                      /* identity only: it may be freed */
-    volatile PKDEFERRED_ROUTINE DpcRoutine;         /* that runs now, or NULL */
-    volatile BOOLEAN TimerDpc;                      /* it came from a timer */
-    ULONG DpcTimeCount;     /* ticks that the current routine (or ISR) has taken */
-    ULONG DpcWatchdogCount; /* ticks in a row at or above DISPATCH_LEVEL */
-    ULONG InterruptDepth;   /* interrupt handlers under way */
+    KDPC_DATA DpcData;                      /* ordinary DPCs */
+    volatile PKDPC CurrentDpc;              /* identity only: it may be freed */
+    volatile PKDEFERRED_ROUTINE DpcRoutine; /* that runs now, or NULL */
+    volatile BOOLEAN TimerDpc;              /* it came from a timer */
+    ULONG DpcTimeCount;                     /* ticks that the current routine (or ISR) has taken */
+    ULONG DpcWatchdogCount;                 /* ticks in a row at or above DISPATCH_LEVEL */
+    ULONG InterruptDepth;                   /* interrupt handlers under way */
     ULONG64 InterruptCount;
-    ULONG64 DispatchCount;  /* dispatch interrupts */
+    ULONG64 DispatchCount; /* dispatch interrupts */
 
     KCLOCK Clock;
     KTIMER_TABLE TimerTable;
@@ -81,13 +81,13 @@ typedef struct _KPRCB {
 
 typedef struct _KPCR {
     ULONG64 Reserved0[3];
-    struct _KPCR *Self;   /* gs:[18] */
-    PKPRCB CurrentPrcb;   /* gs:[20] */
+    struct _KPCR *Self; /* gs:[18] */
+    PKPRCB CurrentPrcb; /* gs:[20] */
     ULONG64 Reserved28[2];
-    KIRQL Irql;           /* gs:[38] */
+    KIRQL Irql; /* gs:[38] */
     UCHAR Reserved39[7];
     ULONG64 Reserved40[(0x180 - 0x40) / 8];
-    KPRCB Prcb;           /* gs:[180] */
+    KPRCB Prcb; /* gs:[180] */
 } KPCR, *PKPCR;
 
 ASSERT_OFFSET(KPCR, Self, 0x18);
@@ -140,26 +140,26 @@ VOID KiReleaseHighLock(PKSPIN_LOCK Lock, KIRQL OldIrql);
  * the routine, Rule the rule's name; the report has P1 = Kind, P2 = IRQL, P3 = object.
  */
 #if DBG
-#define KI_REQUIRE_IRQL_AT_MOST(Limit, Kind, Rule, Object)                                         \
-    do {                                                                                           \
-        if (KeGetCurrentIrql() > (Limit))                                                          \
-            KiReportIrqlViolation((Kind), (Rule), (ULONG_PTR)(Object));                            \
+#define KI_REQUIRE_IRQL_AT_MOST(Limit, Kind, Rule, Object)              \
+    do {                                                                \
+        if (KeGetCurrentIrql() > (Limit))                               \
+            KiReportIrqlViolation((Kind), (Rule), (ULONG_PTR)(Object)); \
     } while (0)
-#define KI_REQUIRE_IRQL_AT_LEAST(Limit, Kind, Rule, Object)                                        \
-    do {                                                                                           \
-        if (KeGetCurrentIrql() < (Limit))                                                          \
-            KiReportIrqlViolation((Kind), (Rule), (ULONG_PTR)(Object));                            \
+#define KI_REQUIRE_IRQL_AT_LEAST(Limit, Kind, Rule, Object)             \
+    do {                                                                \
+        if (KeGetCurrentIrql() < (Limit))                               \
+            KiReportIrqlViolation((Kind), (Rule), (ULONG_PTR)(Object)); \
     } while (0)
-#define KI_REQUIRE_IRQL_EXACTLY(Level, Kind, Rule, Object)                                         \
-    do {                                                                                           \
-        if (KeGetCurrentIrql() != (Level))                                                         \
-            KiReportIrqlViolation((Kind), (Rule), (ULONG_PTR)(Object));                            \
+#define KI_REQUIRE_IRQL_EXACTLY(Level, Kind, Rule, Object)              \
+    do {                                                                \
+        if (KeGetCurrentIrql() != (Level))                              \
+            KiReportIrqlViolation((Kind), (Rule), (ULONG_PTR)(Object)); \
     } while (0)
-#define KI_REQUIRE(Condition, Code, P1, P2, P3, P4)                                                \
-    do {                                                                                           \
-        if (!(Condition))                                                                          \
-            KeBugCheckEx((Code), (ULONG_PTR)(P1), (ULONG_PTR)(P2), (ULONG_PTR)(P3),                \
-                         (ULONG_PTR)(P4));                                                         \
+#define KI_REQUIRE(Condition, Code, P1, P2, P3, P4)                                 \
+    do {                                                                            \
+        if (!(Condition))                                                           \
+            KeBugCheckEx((Code), (ULONG_PTR)(P1), (ULONG_PTR)(P2), (ULONG_PTR)(P3), \
+                         (ULONG_PTR)(P4));                                          \
     } while (0)
 #else
 #define KI_REQUIRE_IRQL_AT_MOST(Limit, Kind, Rule, Object)  ((void)0)
@@ -172,16 +172,16 @@ VOID KiReleaseHighLock(PKSPIN_LOCK Lock, KIRQL OldIrql);
 DECLSPEC_NORETURN VOID KiReportIrqlViolation(ULONG Kind, PCSTR Rule, ULONG_PTR Object);
 
 /* Kinds of 0xC4 that name a rule rather than a routine (bugcheck-verifier.md). */
-#define RULE_IRQL_DISPATCH          0x20003
-#define RULE_IRQL_EX_ALLOCATE_POOL  0x20004
-#define RULE_IRQL_EX_APC_LTE        0x20005
-#define RULE_IRQL_KE_APC_LTE        0x2000F
-#define RULE_IRQL_KE_DISPATCH_LTE   0x20011
+#define RULE_IRQL_DISPATCH             0x20003
+#define RULE_IRQL_EX_ALLOCATE_POOL     0x20004
+#define RULE_IRQL_EX_APC_LTE           0x20005
+#define RULE_IRQL_KE_APC_LTE           0x2000F
+#define RULE_IRQL_KE_DISPATCH_LTE      0x20011
 #define RULE_IRQL_KE_RELEASE_SPIN_LOCK 0x20015
-#define RULE_IRQL_IO_APC_LTE        0x20006 /* [choice] IoDeleteDevice */
-#define RULE_IRQL_KE_PASSIVE        0x20010 /* [choice] KeFlushQueuedDpcs */
-#define RULE_IRQL_KE_IPI            0x20012 /* [choice] KeIpiGenericCall */
-#define RULE_IRQL_IO_PASSIVE        0x20007 /* [choice] IoConnectInterrupt and other passive ones */
+#define RULE_IRQL_IO_APC_LTE           0x20006 /* [choice] IoDeleteDevice */
+#define RULE_IRQL_KE_PASSIVE           0x20010 /* [choice] KeFlushQueuedDpcs */
+#define RULE_IRQL_KE_IPI               0x20012 /* [choice] KeIpiGenericCall */
+#define RULE_IRQL_IO_PASSIVE           0x20007 /* [choice] IoConnectInterrupt and other passive ones */
 
 /* ---- DPCs ---- */
 

@@ -5,8 +5,8 @@ import pty
 import re
 import select
 import shutil
+import subprocess
 import tempfile
-import time
 
 SCRIPT = "./run-qemu.sh"
 
@@ -129,26 +129,25 @@ def tests(run, environment, esp_folder):
 
 def on_terminal(variables, dialogue, wanted):
     """Runs the script on a terminal: waits for each text, then types the answer."""
-    child, terminal = pty.fork()
-    if child == 0:
-        os.execve(SCRIPT, [SCRIPT, "--timeout", str(PROMPT_LIMIT)], variables)
+    terminal, inside = pty.openpty()
+    child = subprocess.Popen([SCRIPT, "--timeout", str(PROMPT_LIMIT)], env=variables, stdin=inside,
+                             stdout=inside, stderr=inside, start_new_session=True)
+    os.close(inside)
     output, seen = b"", 0
     dialogue = list(dialogue)
-    end = time.time() + PROMPT_LIMIT + 10
-    while time.time() < end:
-        ready, _, _ = select.select([terminal], [], [], 0.2)
-        if ready:
-            try:
-                output += os.read(terminal, 4096)
-            except OSError:  # the other side is closed
-                break
+    while True:  # until the script's own time-out at the latest
+        select.select([terminal], [], [])
+        try:
+            output += os.read(terminal, 4096)
+        except OSError:  # the other side is closed
+            break
         found = output.find(dialogue[0][0], seen) if dialogue else -1
         if found >= 0:
             seen = found + len(dialogue[0][0])
             os.write(terminal, dialogue.pop(0)[1])
-    _, status = os.waitpid(child, 0)
+    status = child.wait()
     os.close(terminal)
-    if dialogue or os.waitstatus_to_exitcode(status) != wanted:
+    if dialogue or status != wanted:
         text = output.decode("utf-8", "replace")
-        return f"status {os.waitstatus_to_exitcode(status)}, waited for {dialogue}", text
+        return f"status {status}, waited for {dialogue}", text
     return None

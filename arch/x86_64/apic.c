@@ -175,8 +175,8 @@ static VOID MaskLocalVectors(VOID)
 }
 
 /*
- * Makes the local APIC of this processor ready: on, every local source masked but the error
- * interrupt, nothing in service. The task priority (CR8) stays as it is.
+ * Makes the local APIC of this processor ready: on, the timer stopped, every other local source but
+ * the error interrupt masked, nothing in service. The task priority (CR8) stays as it is.
  *
  * IRQL:    HIGH_LEVEL, interrupts off
  * Locks:   none
@@ -210,6 +210,7 @@ VOID ApicInitializeLocal(VOID)
     ApicWrite(APIC_ESR, 0);
     ApicWrite(APIC_ESR, 0);
     ApicWrite(APIC_LVT_ERROR, ERROR_VECTOR);
+    ApicWrite(APIC_LVT_TIMER, CLOCK_VECTOR); /* one-shot; it stands still until it is set */
 }
 
 /* The firmware's order, but with the processor that runs this as number 0. */

@@ -10,11 +10,11 @@
 #include "muldiv.h"
 #include "platform.h"
 
-#define WINDOWS           3
-#define WINDOWS_A_SECOND  60      /* a window lasts a sixtieth of a second */
-#define EDGE_READS        8       /* at each end of a window */
-#define STUCK_READS       100000u /* without a change: it does not count at all */
-#define WINDOW_READS      1000000u
+#define WINDOWS          3
+#define WINDOWS_A_SECOND 60      /* a window lasts a sixtieth of a second */
+#define EDGE_READS       8       /* at each end of a window */
+#define STUCK_READS      100000u /* without a change: it does not count at all */
+#define WINDOW_READS     1000000u
 
 ULONG64 ArchCounterFrequency;
 ULONG64 CounterApicFraction;
@@ -69,11 +69,12 @@ static BOOLEAN IsCounting(const REFERENCE *Reference)
 static BOOLEAN MeasureWindow(const REFERENCE *Reference, WINDOW *Window)
 {
     ULONG length = (ULONG)(Reference->Frequency / WINDOWS_A_SECOND);
-    READING apicStart = ReadBracketed(ReadApicTimer);
-    READING start = ReadBracketed(Reference->Read);
-    READING end, apicEnd;
+    READING apicStart, start, end, apicEnd;
     ULONG reads = 0;
 
+    ApicWrite(APIC_TIMER_COUNT, MAXULONG);
+    apicStart = ReadBracketed(ReadApicTimer);
+    start = ReadBracketed(Reference->Read);
     while (((Reference->Read() - start.Value) & Reference->Mask) < length) {
         if (++reads == WINDOW_READS)
             return FALSE;
@@ -91,31 +92,52 @@ static BOOLEAN MeasureWindow(const REFERENCE *Reference, WINDOW *Window)
 }
 
 /*
- * The fraction is taken too large by its own uncertainty: with one that is too small every
- * clock interrupt would be early, and would have to be set a second time.
+ * A window that took far longer than another was interrupted from outside for so long that the
+ * reference or the APIC's timer may have come round: only those near the shortest count.
+ */
+static const WINDOW *BestWindow(const WINDOW *Windows)
+{
+    const WINDOW *best = NULL;
+    ULONG64 shortest = MAXULONG64;
+
+    for (ULONG i = 0; i < WINDOWS; i++) {
+        if (Windows[i].Counts < shortest)
+            shortest = Windows[i].Counts;
+    }
+    for (ULONG i = 0; i < WINDOWS; i++) {
+        if (Windows[i].Counts / 2 >= shortest)
+            continue;
+        if (best == NULL || Windows[i].Uncertainty + Windows[i].ApicUncertainty <
+                                best->Uncertainty + best->ApicUncertainty)
+            best = &Windows[i];
+    }
+    return best;
+}
+
+/*
+ * FALSE if the reference cannot be used. The APIC's fraction is taken too large by its own
+ * uncertainty: with one that is too small every clock interrupt would be early, and would have
+ * to be asked for again.
  */
 static BOOLEAN MeasureAgainst(const REFERENCE *Reference)
 {
-    ULONG64 best = MAXULONG64, bestApic = MAXULONG64;
+    WINDOW windows[WINDOWS];
+    const WINDOW *best;
 
     for (ULONG i = 0; i < WINDOWS; i++) {
-        WINDOW window;
-
-        if (!MeasureWindow(Reference, &window))
+        if (!MeasureWindow(Reference, &windows[i]))
             return FALSE;
-        if (window.Counts == 0)
-            ArchCannotStart("The processor's time-stamp counter does not count.");
-        if (window.Uncertainty < best) {
-            best = window.Uncertainty;
-            ArchCounterFrequency =
-                ArchMultiplyDivide(window.Counts, Reference->Frequency, window.ReferenceTicks);
-        }
-        if (window.ApicTicks != 0 && window.ApicUncertainty < bestApic) {
-            bestApic = window.ApicUncertainty;
-            CounterApicFraction = ArchMultiplyDivide(window.ApicTicks, 1ULL << 32,
-                                                     window.ApicCounts - bestApic) + 1;
-        }
     }
+    best = BestWindow(windows);
+    if (best == NULL)
+        ArchCannotStart("The processor's time-stamp counter does not count.");
+    ArchCounterFrequency =
+        ArchMultiplyDivide(best->Counts, Reference->Frequency, best->ReferenceTicks);
+    CounterApicFraction = 0;
+    if (best->ApicTicks != 0)
+        CounterApicFraction = ArchMultiplyDivide(best->ApicTicks, 1ULL << 32,
+                                                 best->ApicCounts - best->ApicUncertainty) +
+                              1;
     return TRUE;
 }
 
@@ -139,7 +161,6 @@ VOID CounterCalibrate(VOID)
 
         if (!references[i](&reference) || !IsCounting(&reference))
             continue;
-        ApicWrite(APIC_TIMER_COUNT, MAXULONG);
         if (MeasureAgainst(&reference))
             DbgPrint("Counter: %u kHz, measured against the %s.\n",
                      (ULONG)(ArchCounterFrequency / 1000), reference.Name);

@@ -33,9 +33,6 @@ KiEntry:
 
     ; The processor block behind GS, so that KeGetCurrentPrcb works from the first C line on.
     lea     rax, [KiBootPcr]
-    lea     rdx, [rax + PCR_PRCB]
-    mov     [rax + PCR_SELF], rax
-    mov     [rax + PCR_CURRENT_PRCB], rdx
     mov     rdx, rax
     shr     rdx, 32
     mov     ecx, GS_BASE_MSR

@@ -10,20 +10,20 @@
 #include "ke.h"
 #include "platform.h"
 
-#define HPET_BYTES            0x400
+#define HPET_BYTES 0x400
 
 /* Byte offsets of registers of 64 bits; each half can be used on its own. */
-#define CAPABILITIES          0x000
-#define PERIOD                0x004 /* of a count, in 10^-15 s */
-#define CONFIGURATION         0x010
-#define INTERRUPT_STATUS      0x020
-#define MAIN_COUNTER          0x0F0
-#define COMPARATOR_CONFIG(n)  (0x100u + 0x20u * (n))
-#define COMPARATOR_ROUTES(n)  (0x104u + 0x20u * (n)) /* bit mask of the GSIs that it can reach */
-#define COMPARATOR_VALUE(n)   (0x108u + 0x20u * (n))
+#define CAPABILITIES         0x000
+#define PERIOD               0x004 /* of a count, in 10^-15 s */
+#define CONFIGURATION        0x010
+#define INTERRUPT_STATUS     0x020
+#define MAIN_COUNTER         0x0F0
+#define COMPARATOR_CONFIG(n) (0x100u + 0x20u * (n))
+#define COMPARATOR_ROUTES(n) (0x104u + 0x20u * (n)) /* bit mask of the GSIs that it can reach */
+#define COMPARATOR_VALUE(n)  (0x108u + 0x20u * (n))
 
-#define CONFIGURATION_ENABLE  (1u << 0)
-#define CONFIGURATION_LEGACY  (1u << 1)
+#define CONFIGURATION_ENABLE (1u << 0)
+#define CONFIGURATION_LEGACY (1u << 1)
 
 #define COMPARATOR_LEVEL      (1u << 1)
 #define COMPARATOR_INTERRUPTS (1u << 2)
@@ -166,7 +166,7 @@ PCSTR HpetOpenAlarm(ULONG Processor)
         if (!FindRoute(n, Processor))
             continue;
         AlarmComparator = n;
-        Write(COMPARATOR_VALUE(n), ReadCounter() - 1); /* half a period away at least */
+        Write(COMPARATOR_VALUE(n), ReadCounter() + HPET_MAXIMUM_TICKS);
         Write(COMPARATOR_CONFIG(n), Read(COMPARATOR_CONFIG(n)) | COMPARATOR_INTERRUPTS);
         return NULL;
     }

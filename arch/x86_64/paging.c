@@ -159,23 +159,28 @@ static VOID MapSegment(const BOOT_SEGMENT *Segment)
 }
 
 /*
- * How a range of memory appears in the direct map; FALSE: not at all. Reserved ranges are the
- * firmware's own memory. Some firmware keeps ACPI tables there, so they can be read.
+ * Reserved ranges are either the firmware's own memory, where some firmware keeps ACPI tables,
+ * or places of devices. The first kind lies in the middle of memory.
  */
-static BOOLEAN DirectMapFlags(const BOOT_MEMORY_RANGE *Range, PULONG Flags)
+static BOOLEAN TouchesMemory(const BOOT_INFO *BootInfo, ULONG Index)
 {
-    switch (Range->Type) {
-    case BootMemoryFree:
-    case BootMemoryLoader:
-        *Flags = MAP_WRITE;
+    const BOOT_MEMORY_RANGE *range = &BootInfo->Ranges[Index], *next = range + 1;
+
+    if (Index > 0 && range[-1].Base + range[-1].Pages * PAGE_SIZE == range->Base &&
+        range[-1].Type != BootMemoryDevice)
         return TRUE;
-    case BootMemoryAcpi:
-    case BootMemoryReserved:
-        *Flags = MAP_READ_ONLY;
-        return TRUE;
-    default:
-        return FALSE;
-    }
+    return Index + 1 < BootInfo->RangeCount && next->Type != BootMemoryDevice &&
+           range->Base + range->Pages * PAGE_SIZE == next->Base;
+}
+
+/* How a range appears in the direct map; FALSE: not at all. */
+static BOOLEAN DirectMapFlags(const BOOT_INFO *BootInfo, ULONG Index, PULONG Flags)
+{
+    ULONG type = BootInfo->Ranges[Index].Type;
+
+    *Flags = type == BootMemoryFree || type == BootMemoryLoader ? MAP_WRITE : MAP_READ_ONLY;
+    return *Flags == MAP_WRITE || type == BootMemoryAcpi ||
+           (type == BootMemoryReserved && TouchesMemory(BootInfo, Index));
 }
 
 /* Neighbours with the same rights become one range, so that more of it fits large pages. */
@@ -188,7 +193,7 @@ static VOID MapMemory(const BOOT_INFO *BootInfo)
         const BOOT_MEMORY_RANGE *range = &BootInfo->Ranges[i];
         ULONG own;
 
-        if (range->Base >= BootInfo->PhysicalLimit || !DirectMapFlags(range, &own))
+        if (range->Base >= BootInfo->PhysicalLimit || !DirectMapFlags(BootInfo, i, &own))
             continue;
         if (range->Base != end || own != flags) {
             MapAtStart(DIRECT_MAP_BASE + base, base, end - base, flags);

@@ -6,16 +6,16 @@
 #include "counter.h"
 #include "platform.h"
 
-#define PIT_FREQUENCY    1193182u
+#define PIT_FREQUENCY 1193182u
 
-#define CHANNEL_0        0x40
-#define CHANNEL_2        0x42
-#define COMMAND          0x43
-#define GATE             0x61
+#define CHANNEL_0 0x40
+#define CHANNEL_2 0x42
+#define COMMAND   0x43
+#define GATE      0x61
 
-#define LOAD_CHANNEL_0   0x30 /* low byte then high byte, mode 0 */
-#define LOAD_CHANNEL_2   0xB0
-#define LATCH_CHANNEL_2  0x80 /* freezes a copy of the count for the next two reads */
+#define LOAD_CHANNEL_0  0x30 /* low byte then high byte, mode 0 */
+#define LOAD_CHANNEL_2  0xB0
+#define LATCH_CHANNEL_2 0x80 /* freezes a copy of the count for the next two reads */
 
 #define GATE_CHANNEL_2   0x01
 #define GATE_LOUDSPEAKER 0x02

@@ -43,6 +43,7 @@ static volatile ULONG Ticket;
  */
 VOID ArchInitializeProcessor(const struct _BOOT_INFO *BootInfo)
 {
+    KiInitializePrcb(&KiBootPcr, 0, KiBootStackTop, KERNEL_STACK_SIZE);
     KiCheckProcessor();
     KiInitializePaging(BootInfo);
     KiInitializeControlRegisters();

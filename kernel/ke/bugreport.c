@@ -117,15 +117,12 @@ static VOID PrintPlace(const KBUGCHECK_REPORT *Report)
     CHAR name[64];
 
     if (trapFrame) {
-        DbgPrint("Registers
-");
+        DbgPrint("Registers\n");
         ArchPrintTrapFrame(trapFrame);
-        DbgPrint("Backtrace  from %s
-",
+        DbgPrint("Backtrace  from %s\n",
                  KdFormatAddress(name, sizeof(name), (PVOID)trapFrame->Rip));
         if (Report->Caller)
-            DbgPrint("     called by %s
-", KdFormatAddress(name, sizeof(name), Report->Caller));
+            DbgPrint("     called by %s\n", KdFormatAddress(name, sizeof(name), Report->Caller));
         if (trapFrame->Rbp)
             KdPrintBacktrace((PVOID)trapFrame->Rbp);
     } else {

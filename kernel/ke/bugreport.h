@@ -17,6 +17,7 @@ typedef struct _KBUGCHECK_REPORT {
     PCSTR File;   /* of a failed assertion, or NULL */
     ULONG Line;
     const KTRAP_FRAME *TrapFrame; /* of the exception, or NULL */
+    const VOID *Caller;           /* of a jump into nowhere: the return address, or NULL */
     const VOID *Frame;            /* the detecting function's frame when there is no TrapFrame */
 } KBUGCHECK_REPORT, *PKBUGCHECK_REPORT;
 

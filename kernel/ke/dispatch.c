@@ -4,10 +4,6 @@
  * the end-of-interrupt is sent before this code returns, or earlier where that is right.
  */
 #include "ke.h"
-#include "ke/bugreport.h"
-
-/* Vector 0x2C is not an interrupt but the instruction that a failed assertion executes. */
-#define ASSERTION_VECTOR 0x2C
 
 static volatile ULONG64 LocalApicErrors;
 
@@ -63,8 +59,6 @@ VOID KiDispatchInterrupt(ULONG Vector, PKTRAP_FRAME TrapFrame)
     } else if (Vector == IPI_VECTOR) {
         KiIpiInterrupt();
         ArchEndInterrupt();
-    } else if (Vector == ASSERTION_VECTOR) {
-        KiAssertionTrap(TrapFrame);
     } else if (Vector != SPURIOUS_VECTOR) {
         /* An APC request (no thread has APCs yet), an APIC error, or nobody's vector. */
         if (Vector == ERROR_VECTOR)

@@ -122,14 +122,18 @@ static BOOLEAN IsUrgent(const KDPC *Dpc, const KPRCB *Target)
 }
 
 /*
- * Inserts under the target queue's lock. Setting DpcData from NULL by compare-and-exchange makes
- * exactly one of several inserters, each perhaps under a different queue's lock, the one.
+ * Inserts under the target queue's lock, at HIGH_LEVEL from the start: this processor must not
+ * change between choosing the queue and locking it. Setting DpcData from NULL by
+ * compare-and-exchange makes exactly one of several inserters, each perhaps under a different
+ * queue's lock, the one.
  */
 static BOOLEAN InsertDpc(PKDPC Dpc, PVOID Argument1, PVOID Argument2)
 {
+    KIRQL oldIrql = KiRaiseIrql(HIGH_LEVEL);
     PKPRCB target = Dpc->Number ? KiProcessorBlock[Dpc->Number - 1] : KeGetCurrentPrcb();
     PKDPC_DATA data = &target->DpcData;
-    KIRQL oldIrql = KiAcquireHighLock(&data->Lock);
+
+    KeAcquireSpinLockAtDpcLevel(&data->Lock);
     BOOLEAN inserted = InterlockedCompareExchangePointer(&Dpc->DpcData, data, NULL) == NULL;
 
     if (inserted) {
@@ -163,13 +167,7 @@ BOOLEAN KeInsertQueueDpc(PRKDPC Dpc, PVOID SystemArgument1, PVOID SystemArgument
 {
     KI_REQUIRE(Dpc->Number <= KeNumberProcessors, TIMER_OR_DPC_INVALID, 3, Dpc, Dpc->Number - 1,
                KeNumberProcessors);
-
-    /* The processor must not change between choosing the queue and locking it. */
-    KIRQL oldIrql = KiRaiseIrql(HIGH_LEVEL);
-    BOOLEAN inserted = InsertDpc(Dpc, SystemArgument1, SystemArgument2);
-
-    KiLowerIrql(oldIrql);
-    return inserted;
+    return InsertDpc(Dpc, SystemArgument1, SystemArgument2);
 }
 
 /*

@@ -1,4 +1,5 @@
-/* What a processor does when it has nothing to do, and how code waits as long as there are no threads. */
+/* What a processor does when it has nothing to do, and how code waits as long as there are no
+ * threads. */
 #include "ke.h"
 
 /*

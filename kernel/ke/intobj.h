@@ -8,7 +8,8 @@
  * Constant from the connection on, unless a line says otherwise.
  */
 typedef struct _KINTERRUPT {
-    struct _KINTERRUPT *volatile Next; /* in the chain; written under KiConnectLock, walked without */
+    struct _KINTERRUPT
+        *volatile Next; /* in the chain; written under KiConnectLock, walked without */
     PKSERVICE_ROUTINE ServiceRoutine;
     PVOID ServiceContext;
     PKSPIN_LOCK ActualLock; /* the driver's, or &OwnLock */

@@ -47,6 +47,11 @@ static VOID StartOthers(VOID)
 {
     ULONG count = ArchStartProcessors((ULONG)KiGetNumberOption("processors", 0));
 
+    for (ULONG n = 0; n < count; n++) {
+        while (!KiProcessorBlock[n]->Started)
+            ArchPause();
+    }
+    KeNumberProcessors = (CCHAR)count;
     DbgPrint("%u processor%s, clock %s, counter %I64u Hz\n", count, count == 1 ? "" : "s",
              ArchClockName(), ArchCounterFrequency);
 }

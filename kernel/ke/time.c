@@ -11,8 +11,8 @@
 
 /* Written at the start. */
 static ULONG64 CounterBase;
-static ULONG64 UnitsPerCount;  /* 100 ns a count, times 2^64 */
-static ULONG64 CountsPerUnit;  /* counts in 100 ns, times 2^32 */
+static ULONG64 UnitsPerCount; /* 100 ns a count, times 2^64 */
+static ULONG64 CountsPerUnit; /* counts in 100 ns, times 2^32 */
 
 /* The page that drivers see read-only at KI_USER_SHARED_DATA. */
 static union {
@@ -20,9 +20,9 @@ static union {
     UCHAR Page[PAGE_SIZE];
 } TimePage __attribute__((aligned(PAGE_SIZE)));
 
-static KSPIN_LOCK TimePageLock;           /* HIGH_LEVEL: writing TimePage and SystemTimeOffset */
-static volatile LONG64 SystemTimeOffset;  /* system time - interrupt time */
-static KSPIN_LOCK SetTimeLock;            /* DISPATCH_LEVEL: one KeSetSystemTime at a time */
+static KSPIN_LOCK TimePageLock;          /* HIGH_LEVEL: writing TimePage and SystemTimeOffset */
+static volatile LONG64 SystemTimeOffset; /* system time - interrupt time */
+static KSPIN_LOCK SetTimeLock;           /* DISPATCH_LEVEL: one KeSetSystemTime at a time */
 
 /* A time in the page: 8 bytes that need not be aligned to 8. */
 typedef ULONG64 __attribute__((aligned(4), may_alias)) PAGE_TIME;
@@ -145,9 +145,9 @@ VOID KiInitializeTime(const BOOT_INFO *BootInfo)
     UnitsPerCount = ScaledQuotient(UNITS_PER_SECOND, 64, ArchCounterFrequency);
     CountsPerUnit = ScaledQuotient(ArchCounterFrequency, 32, UNITS_PER_SECOND);
     if (BootInfo->FirmwareTime)
-        SystemTimeOffset = BootInfo->FirmwareTime +
-                           (LONG64)MultiplyHigh(CounterBase - BootInfo->FirmwareCounter,
-                                                UnitsPerCount);
+        SystemTimeOffset =
+            BootInfo->FirmwareTime +
+            (LONG64)MultiplyHigh(CounterBase - BootInfo->FirmwareCounter, UnitsPerCount);
     KiProcessorBlock[0]->TimerTable.SystemTimeOffset = SystemTimeOffset;
 
     TimePage.Data.NtMajorVersion = 10;
@@ -184,7 +184,8 @@ LONG64 KiQuerySystemTimeOffset(VOID)
  */
 VOID KeSetSystemTime(PLARGE_INTEGER NewTime, PLARGE_INTEGER OldTime)
 {
-    KI_REQUIRE_IRQL_AT_MOST(DISPATCH_LEVEL, RULE_IRQL_KE_DISPATCH_LTE, "IrqlKeDispatchLte", NewTime);
+    KI_REQUIRE_IRQL_AT_MOST(DISPATCH_LEVEL, RULE_IRQL_KE_DISPATCH_LTE, "IrqlKeDispatchLte",
+                            NewTime);
 
     KIRQL oldIrql = KeAcquireSpinLockRaiseToDpc(&SetTimeLock);
     LONG64 now = (LONG64)KiQueryInterruptTime();

@@ -85,8 +85,8 @@ VOID KeInitializeTimer(PKTIMER Timer)
 
 /*
  * Locks the table that holds Timer and the table of processor Target, in the order of processor
- * numbers, and returns the number of the former. Timer->Processor changes only under the lock of the
- * table that it names, so it is looked at again when the locks are held:
+ * numbers, and returns the number of the former. Timer->Processor changes only under the lock of
+ * the table that it names, so it is looked at again when the locks are held:
  *
  *     this processor                      another processor, setting the same timer
  *     source = Timer->Processor (0)

@@ -12,9 +12,9 @@
 #define TIMER_SLOTS  64
 
 typedef struct _KTIMER_QUEUE {
-    ULONG64 Cursor;           /* everything due before it has been taken out */
-    ULONG64 NextDue;          /* nothing is due before it; MAXULONG64: nothing at all */
-    ULONG64 Levels;           /* bit n: level n has a timer */
+    ULONG64 Cursor;              /* everything due before it has been taken out */
+    ULONG64 NextDue;             /* nothing is due before it; MAXULONG64: nothing at all */
+    ULONG64 Levels;              /* bit n: level n has a timer */
     ULONG64 Slots[TIMER_LEVELS]; /* bit n of word l: list [l][n] has a timer */
     ULONG64 Count;
     LIST_ENTRY Lists[TIMER_LEVELS][TIMER_SLOTS];

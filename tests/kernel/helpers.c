@@ -130,8 +130,7 @@ PCSTR KtTraceText(VOID)
 
 /* ---- probes ---- */
 
-VOID KtProbeRoutine(PKDPC Dpc, PVOID DeferredContext, PVOID SystemArgument1,
-                    PVOID SystemArgument2)
+VOID KtProbeRoutine(PKDPC Dpc, PVOID DeferredContext, PVOID SystemArgument1, PVOID SystemArgument2)
 {
     PKT_PROBE probe = DeferredContext;
 
@@ -166,8 +165,7 @@ BOOLEAN KtSetProbe(PKT_PROBE Probe, LARGE_INTEGER DueTime, LONG Period)
 
 /* ---- device vectors ---- */
 
-NTSTATUS KtConnect(PKINTERRUPT *Interrupt, UCHAR Vector, PKSERVICE_ROUTINE Routine,
-                   PVOID Context)
+NTSTATUS KtConnect(PKINTERRUPT *Interrupt, UCHAR Vector, PKSERVICE_ROUTINE Routine, PVOID Context)
 {
     return IoConnectInterrupt(Interrupt, Routine, Context, NULL, Vector, VECTOR_IRQL(Vector),
                               VECTOR_IRQL(Vector), Latched, FALSE, KeQueryActiveProcessors(),

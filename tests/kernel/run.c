@@ -8,10 +8,10 @@ typedef struct _CALL {
     KDPC Dpc;
     volatile LONG Busy;
     KIRQL Irql;
-    KT_ROUTINE *Routine;            /* one of these two */
+    KT_ROUTINE *Routine; /* one of these two */
     KT_PARALLEL_ROUTINE *Parallel;
     PVOID Context;
-    volatile LONG *Barrier;         /* counts those who have arrived, or NULL */
+    volatile LONG *Barrier; /* counts those who have arrived, or NULL */
 } CALL;
 
 static CALL Calls[MAXIMUM_PROCESSORS];
@@ -26,7 +26,7 @@ ULONG KtProcessors(VOID)
 static VOID WaitAtBarrier(volatile LONG *Barrier)
 {
     InterlockedIncrement(Barrier);
-    KtSpinUntil(Barrier, (LONG)KtProcessors());
+    CHECK(KtSpinUntil(Barrier, (LONG)KtProcessors()));
 }
 
 DPC_ROUTINE(CallRoutine)

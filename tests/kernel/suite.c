@@ -4,9 +4,9 @@
  */
 #include "suite.h"
 
-#define MAXIMUM_TESTS   1024
-#define SHOWN_FAILURES  8
-#define FAILURE_TEXT    240
+#define MAXIMUM_TESTS  1024
+#define SHOWN_FAILURES 8
+#define FAILURE_TEXT   240
 
 static struct {
     const KTEST *Test;
@@ -116,8 +116,8 @@ BOOLEAN KtCheck(BOOLEAN Holds, PCSTR Text, PCSTR File, ULONG Line)
     return Holds;
 }
 
-static BOOLEAN CheckNumbers(BOOLEAN Holds, ULONG64 Actual, ULONG64 Expected, PCSTR Text,
-                            PCSTR File, ULONG Line)
+static BOOLEAN CheckNumbers(BOOLEAN Holds, ULONG64 Actual, ULONG64 Expected, PCSTR Text, PCSTR File,
+                            ULONG Line)
 {
     CHAR text[FAILURE_TEXT];
 

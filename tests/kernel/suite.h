@@ -14,7 +14,7 @@
 
 typedef struct _KTEST {
     PCSTR Suite;
-    PCSTR Name;       /* the identifier: '_' stands for '-', "__" for " + " between two items */
+    PCSTR Name; /* the identifier: '_' stands for '-', "__" for " + " between two items */
     VOID (*Routine)(VOID);
     PCSTR File;
     ULONG Line;
@@ -26,11 +26,11 @@ extern const KTEST *const KiTestSuites[];
 extern const KTEST *const KiTestSuitesEnd[];
 
 /* A file says `#define SUITE "name"` before it includes this, and then TEST(...) { ... }. */
-#define TEST_ON(processors, name)                                                                  \
-    static VOID name(VOID);                                                                        \
-    static const KTEST KtTest_##name = {SUITE, #name, name, __FILE__, __LINE__, processors};       \
-    static const KTEST *const KtEntry_##name __attribute__((section("testsuites"), used)) =        \
-        &KtTest_##name;                                                                            \
+#define TEST_ON(processors, name)                                                            \
+    static VOID name(VOID);                                                                  \
+    static const KTEST KtTest_##name = {SUITE, #name, name, __FILE__, __LINE__, processors}; \
+    static const KTEST *const KtEntry_##name __attribute__((section("testsuites"), used)) =  \
+        &KtTest_##name;                                                                      \
     static VOID name(VOID)
 #define TEST(name) TEST_ON(1, name)
 
@@ -54,10 +54,10 @@ BOOLEAN KtCheckTrace(PCSTR Expected, PCSTR File, ULONG Line);
 
 /* All of these: any IRQL, any processor; TRUE if it holds. */
 #define CHECK(condition) KtCheck((condition) ? TRUE : FALSE, #condition, __FILE__, __LINE__)
-#define CHECK_EQUAL(actual, expected)                                                              \
-    KtCheckEqual((ULONG64)(actual), (ULONG64)(expected), #actual " = " #expected, __FILE__,        \
+#define CHECK_EQUAL(actual, expected)                                                       \
+    KtCheckEqual((ULONG64)(actual), (ULONG64)(expected), #actual " = " #expected, __FILE__, \
                  __LINE__)
-#define CHECK_AT_LEAST(actual, least)                                                              \
+#define CHECK_AT_LEAST(actual, least) \
     KtCheckAtLeast((ULONG64)(actual), (ULONG64)(least), #actual " >= " #least, __FILE__, __LINE__)
 #define CHECK_IRQL(level) CHECK_EQUAL(KeGetCurrentIrql(), level)
 
@@ -87,9 +87,9 @@ typedef struct _KT_BUGCHECK {
  * those of before; what else the statements left (a lock that is held, say) the test repairs.
  * Local variables that the statements change have to be volatile.
  */
-#define EXPECT_BUGCHECK(code, p1, p2, p3, p4)                                                      \
-    for (BOOLEAN ktArmed = KtArm((code), (ULONG_PTR)(p1), (ULONG_PTR)(p2), (ULONG_PTR)(p3),        \
-                                 (ULONG_PTR)(p4), __FILE__, __LINE__);                             \
+#define EXPECT_BUGCHECK(code, p1, p2, p3, p4)                                               \
+    for (BOOLEAN ktArmed = KtArm((code), (ULONG_PTR)(p1), (ULONG_PTR)(p2), (ULONG_PTR)(p3), \
+                                 (ULONG_PTR)(p4), __FILE__, __LINE__);                      \
          ktArmed && KtEnter(KtSetJump(KtJumpBuffer())); ktArmed = KtMissed())
 
 BOOLEAN KtArm(ULONG64 Code, ULONG_PTR P1, ULONG_PTR P2, ULONG_PTR P3, ULONG_PTR P4, PCSTR File,
@@ -114,7 +114,15 @@ typedef VOID KT_PARALLEL_ROUTINE(ULONG Processor, PVOID Context);
 
 ULONG KtProcessors(VOID);
 
-/* On this processor, at Irql (not below the current one). */
+/*
+ * AT_IRQL(level) { statements }: on this processor, at level, which is not below the current
+ * one; so a test is indented by IRQL. Not to be left by return or break.
+ */
+#define AT_IRQL(level)                                              \
+    for (KIRQL ktOldIrql = KfRaiseIrql(level), ktDone = 0; !ktDone; \
+         ktDone = 1, KeLowerIrql(ktOldIrql))
+
+/* The same for a routine. */
 VOID KtRunAt(KIRQL Irql, KT_ROUTINE *Routine, PVOID Context);
 
 /*
@@ -136,9 +144,9 @@ VOID KtLetGo(VOID);
 
 /* ---- time: interrupt time, in 100 ns ---- */
 
-#define MICROSECONDS(n) ((ULONG64)(n) * 10u)
-#define MILLISECONDS(n) ((ULONG64)(n) * 10000u)
-#define SECONDS(n)      ((ULONG64)(n) * 10000000u)
+#define MICROSECONDS(n) ((ULONG64)(n)*10u)
+#define MILLISECONDS(n) ((ULONG64)(n)*10000u)
+#define SECONDS(n)      ((ULONG64)(n)*10000000u)
 
 /* The emulator's processors share the host's: nothing is late before this has passed. */
 #define KT_PATIENCE SECONDS(8)
@@ -172,8 +180,8 @@ VOID KtJitter(ULONG Most);   /* up to so many turns of an empty loop */
 
 /* ---- objects ---- */
 
-#define KT_TAG   0x7473654Bu /* "Kest": every block must be free at the end of its test */
-#define POISON   0x5A
+#define KT_TAG           0x7473654Bu /* "Kest": every block must be free at the end of its test */
+#define POISON           0x5A
 #define KtPoison(object) memset((object), POISON, sizeof(*(object)))
 
 /* A timer and a DPC that say when and how the routine ran. */
@@ -188,7 +196,7 @@ typedef struct _KT_PROBE {
     KIRQL Irql;
     BOOLEAN Interruptible, ExecutingDpc;
     ULONG64 When, SystemWhen;
-    CHAR Event;            /* traced by each run, unless 0 */
+    CHAR Event; /* traced by each run, unless 0 */
 } KT_PROBE, *PKT_PROBE;
 
 /* Poisons the probe, then initializes its timer, its DPC and the record. */
@@ -199,10 +207,10 @@ KDEFERRED_ROUTINE KtProbeRoutine;
 BOOLEAN KtSetProbe(PKT_PROBE Probe, LARGE_INTEGER DueTime, LONG Period);
 
 #define UNUSED __attribute__((unused))
-#define DPC_ROUTINE(name)                                                                          \
-    static VOID name(UNUSED PKDPC Dpc, UNUSED PVOID Context, UNUSED PVOID Argument1,               \
+#define DPC_ROUTINE(name)                                                            \
+    static VOID name(UNUSED PKDPC Dpc, UNUSED PVOID Context, UNUSED PVOID Argument1, \
                      UNUSED PVOID Argument2)
-#define SERVICE_ROUTINE(name)                                                                      \
+#define SERVICE_ROUTINE(name) \
     static BOOLEAN name(UNUSED PKINTERRUPT Interrupt, UNUSED PVOID Context)
 #define SYNCHRONIZE_ROUTINE(name) static BOOLEAN name(UNUSED PVOID Context)
 #define ROUTINE(name)             static VOID name(UNUSED PVOID Context)
@@ -211,11 +219,10 @@ BOOLEAN KtSetProbe(PKT_PROBE Probe, LARGE_INTEGER DueTime, LONG Period);
 /* ---- device vectors without a line, raised by software ---- */
 
 /* The n-th (0 to 3) free vector of a device IRQL (3 to 11). */
-#define KT_VECTOR(irql, n) ((UCHAR)((irql) * 16u + 11u + (n)))
+#define KT_VECTOR(irql, n) ((UCHAR)((irql)*16u + 11u + (n)))
 
 /* Connects with everything of the simple kind: exclusive, latched, own lock, all processors. */
-NTSTATUS KtConnect(PKINTERRUPT *Interrupt, UCHAR Vector, PKSERVICE_ROUTINE Routine,
-                   PVOID Context);
+NTSTATUS KtConnect(PKINTERRUPT *Interrupt, UCHAR Vector, PKSERVICE_ROUTINE Routine, PVOID Context);
 
 /* Raises Vector on this processor; it has been served on return if the IRQL lets it. */
 VOID KtInterruptHere(UCHAR Vector);

@@ -1,0 +1,37 @@
+/* What kernel/rtl/format.c, which reads formats, and formatput.c, which writes arguments, share. */
+#ifndef METRONOME_FORMAT_H
+#define METRONOME_FORMAT_H
+
+#include "rtl.h"
+
+/* Where the text goes. Position counts what is stored, so it never passes Limit. */
+typedef struct _OUTPUT {
+    PCHAR Buffer;
+    SIZE_T Limit; /* bytes in Buffer without the terminating zero */
+    SIZE_T Position;
+} OUTPUT;
+
+enum { FlagLeft = 1, FlagPlus = 2, FlagSpace = 4, FlagPrefix = 8, FlagZero = 16, FlagUpper = 32 };
+
+#define NO_PRECISION (-1)
+
+typedef struct _CONVERSION {
+    ULONG Flags;
+    int Width;
+    int Precision;
+    ULONG Bytes;  /* of an integer argument */
+    BOOLEAN Wide; /* UTF-16 */
+    CHAR Type;
+    va_list *Arguments;
+} CONVERSION;
+
+/* Appends one character, if there is room. */
+VOID RtlpPut(OUTPUT *Output, CHAR Character);
+
+/*
+ * Writes the argument of a conversion; FALSE if its type is unknown, and then no argument has been
+ * taken.
+ */
+BOOLEAN RtlpPutArgument(OUTPUT *Output, CONVERSION *How);
+
+#endif
