@@ -284,13 +284,13 @@ host-tests: host-programs
 # ---- running and testing ----
 
 run:
-	+./run-qemu.sh
+	+@./run-qemu.sh
 
 debug:
-	+./run-qemu.sh --debug
+	+@./run-qemu.sh --debug
 
 test:
-	+tests/run
+	+@tests/run
 
 clean:
 	rm -rf $(BUILD_ROOT)/checked $(BUILD_ROOT)/free $(BUILD_ROOT)/test $(BUILD_ROOT)/host
@@ -315,18 +315,19 @@ TIDY_CHECKS := -*,bugprone-*,clang-analyzer-*,misc-redundant-expression,misc-unu
 readability-misleading-indentation,-bugprone-easily-swappable-parameters,$\
 -bugprone-reserved-identifier,-bugprone-macro-parentheses,-bugprone-narrowing-conversions,$\
 -bugprone-implicit-widening-of-multiplication-result,-bugprone-assignment-in-if-condition,$\
+-bugprone-branch-clone,-bugprone-signed-char-misuse,-clang-analyzer-valist.Uninitialized,$\
 -clang-analyzer-security.insecureAPI.DeprecatedOrUnsafeBufferHandling
 
 check-tidy: | $(BUILD)/arch/offsets.inc
 	@$(call have,clang-tidy) clang-tidy --quiet --checks='$(TIDY_CHECKS)' \
-	    --warnings-as-errors='*' $(filter %.c,$(KERNEL_SOURCES)) -- \
+	    --warnings-as-errors='*' $(filter %.c,$(KERNEL_SOURCES)) $(DRIVER_SOURCES) -- \
 	    --target=x86_64-unknown-windows-elf -std=c17 -ffreestanding -fshort-wchar -mcx16 \
 	    -DDBG=1 $(KERNEL_INCLUDES)
 
 check-cppcheck:
 	@$(call have,cppcheck) cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr \
 	    --enable=warning,performance,portability --suppress=missingInclude \
-	    --suppress=unknownMacro -DDBG=1 -D__x86_64__ $(KERNEL_INCLUDES) kernel arch drivers boot
+	    --suppress=unknownMacro --suppress=comparePointers -DDBG=1 -D__x86_64__ $(KERNEL_INCLUDES) kernel arch drivers boot
 
 check-shell:
 	@$(call have,shellcheck) shellcheck $(SHELL_SCRIPTS)

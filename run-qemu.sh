@@ -231,11 +231,11 @@ export BUILD_ROOT=${BUILD_ROOT:-build}
 
 if ((test)); then
     if ((dry_run)); then
-        echo 'make test'
+        echo tests/run
         exit 0
     fi
     set_up
-    exec make --no-print-directory test
+    exec tests/run
 fi
 
 if [[ -n $suite ]]; then

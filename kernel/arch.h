@@ -45,6 +45,9 @@ struct _KPRCB *KeGetCurrentPrcb(VOID);
  *   BOOLEAN ArchInterruptsEnabled(VOID)
  *   VOID ArchEnableInterrupts(VOID)
  *   VOID ArchPause(VOID)                   a hint inside a spin loop
+ *   VOID ArchIdle(VOID)                    turns interrupts on and halts until one has been served,
+ *                                          in one step: one that is pending already ends the
+ *                                          halt. Called with IF off at PASSIVE_LEVEL
  *   ULONG64 ArchReadCounter(VOID)          the time counter, the same on all processors
  *   struct _KPRCB *KeGetCurrentPrcb(VOID)
  *   VOID ArchOut8/16/32(USHORT Port, value), ArchIn8/16/32(USHORT Port)
@@ -124,12 +127,6 @@ VOID ArchClockInterrupt(VOID);
 
 /* "apic" or "hpet". */
 PCSTR ArchClockName(VOID);
-
-/*
- * Turns interrupts on and halts until one has been served: both in one step, so that an
- * interrupt that is pending already ends the halt. Called with IF off at PASSIVE_LEVEL.
- */
-VOID ArchIdle(VOID);
 
 /* ---- memory ---- */
 

@@ -12,7 +12,7 @@ PCSTR KdFindSymbol(const VOID *Address, PULONG_PTR Offset);
 /* The address of the function with this name, or NULL. */
 PVOID KdFindAddress(PCSTR Name);
 
-/* "name+0x12", or the number; Buffer of at least 64 bytes. Returns Buffer. */
+/* "name+0x12" or "driver!name+0x12", or the number; Buffer of at least 64 bytes. Returns Buffer. */
 PCHAR KdFormatAddress(PCHAR Buffer, SIZE_T Size, const VOID *Address);
 
 /* Prints the same with DbgPrint, without a line end. */

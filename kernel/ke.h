@@ -70,6 +70,7 @@ typedef struct _KPRCB {
     ULONG DpcTimeCount;                     /* ticks that the current routine (or ISR) has taken */
     ULONG DpcWatchdogCount;                 /* ticks in a row at or above DISPATCH_LEVEL */
     ULONG InterruptDepth;                   /* interrupt handlers under way */
+    KIRQL InterruptedIrql;                  /* of the code that the last IPI has interrupted */
     ULONG64 InterruptCount;
     ULONG64 DispatchCount; /* dispatch interrupts */
 

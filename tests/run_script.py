@@ -70,7 +70,7 @@ def tests(run, environment, esp_folder):
 
     def dry_run_of_test():
         status, output = script(["--dry-run", "--test"])
-        return None if (status, output) == (0, "make test\n") else (f"status {status}", output)
+        return None if (status, output) == (0, "tests/run\n") else (f"status {status}", output)
 
     def other_distribution():
         """Without apt-get, one sentence names what is missing."""

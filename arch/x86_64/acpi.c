@@ -40,6 +40,15 @@ static BOOLEAN TextMatches(const UCHAR *Bytes, PCSTR Text)
     return TRUE;
 }
 
+/*
+ * Reads and checks one table. No byte is used before the reader has vouched for it.
+ *
+ * IRQL:    any
+ * Locks:   none
+ * Context: any
+ * Returns: NULL, or the sentence of Kind on the defect
+ * Source:  ACPI 6.4, 5.2.6
+ */
 PCSTR AcpiReadTable(const ACPI_ROOT *Root, ULONG64 Physical, const ACPI_TABLE_KIND *Kind,
                     ACPI_TABLE *Table)
 {
@@ -68,6 +77,12 @@ PCSTR AcpiReadTable(const ACPI_ROOT *Root, ULONG64 Physical, const ACPI_TABLE_KI
 /*
  * A root table that points to itself, or twice to one table, is harmless: tables are taken by
  * signature, the first of a kind counts, and the entries are walked once.
+ *
+ * IRQL:    any
+ * Locks:   none
+ * Context: any
+ * Returns: NULL, or a sentence; Kind->Missing at the end of the root table
+ * Source:  ACPI 6.4, 5.2.7 and 5.2.8
  */
 PCSTR AcpiNextTable(const ACPI_ROOT *Root, ULONG *Index, const ACPI_TABLE_KIND *Kind,
                     ACPI_TABLE *Table)
@@ -150,6 +165,15 @@ static PCSTR ReadHpet(const ACPI_ROOT *Root, ACPI_MACHINE *Machine)
     return NULL;
 }
 
+/*
+ * A defect of an optional table is kept in Machine, and what the table would have told is zero.
+ *
+ * IRQL:    any
+ * Locks:   none
+ * Context: any
+ * Returns: NULL, or the sentence that says why the machine is unusable
+ * Source:  ACPI 6.4, 5.2
+ */
 PCSTR AcpiReadMachine(ACPI_READER *Read, PVOID Context, ULONG64 RootPointer, ACPI_MACHINE *Machine)
 {
     ACPI_ROOT root = {.Read = Read, .Context = Context};

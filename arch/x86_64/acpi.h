@@ -66,14 +66,7 @@ typedef struct _ACPI_MACHINE {
 
 /*
  * Reads all tables that hang on the RSDP at RootPointer. A defect of the RSDP, the root table or
- * the MADT is returned as a sentence; defects of the others are in Machine, and what they would
- * have told is zero.
- *
- * IRQL:    any
- * Locks:   none
- * Context: any
- * Returns: NULL, or the sentence that says why the machine is unusable
- * Source:  ACPI 6.4, 5.2
+ * the MADT is returned as a sentence, else NULL; defects of the others are in Machine. Any IRQL.
  */
 PCSTR AcpiReadMachine(ACPI_READER *Read, PVOID Context, ULONG64 RootPointer, ACPI_MACHINE *Machine);
 

@@ -1,11 +1,11 @@
 ; The first instructions of every processor but the first: from real mode to the kernel's tables.
 ;
 ; A processor that receives the start-up interrupt begins at offset 0 of the start page, a page
-; below 1 MiB which holds a copy of the code between KiStartCode and KiStartCodeEnd. It gets to
-; 64-bit mode in one step: with PAE, page tables and EFER.LME set up, the write to CR0 turns on
-; protection and paging together. The page tables for that moment are the kernel's own plus the
-; start page at its own address; KiContinueStart, in the kernel's image, leaves them again, and
-; with them everything the processor remembers of that mapping.
+; below 1 MiB which holds a copy of KiStartCode. It gets to 64-bit mode in one step: with PAE,
+; page tables and EFER.LME set up, the write to CR0 turns on protection and paging together. The
+; page tables for that moment map the kernel's image, and the start page at its own address;
+; KiContinueStart, in the image, leaves them again, and with them everything that the processor
+; remembers of that mapping.
 
 default rel
 
@@ -20,8 +20,8 @@ section .rodata
 
     align 16
 global KiStartCode
-global KiStartCodeEnd
-global KiStartBlock
+global KiStartCodeBytes
+global KiStartBlockOffset
 
 bits 16
 KiStartCode:
@@ -41,7 +41,7 @@ KiStartCode:
     o32 lgdt [AT(.gdt_pointer)]
     mov     eax, START_CR4
     mov     cr4, eax
-    mov     eax, [AT(KiStartBlock) + START_ROOT]
+    mov     eax, [AT(.block) + START_ROOT]
     mov     cr3, eax
     mov     ecx, EFER_MSR
     mov     eax, START_EFER
@@ -63,12 +63,12 @@ bits 64
     mov     eax, 1
     cpuid
     shr     ebx, 24
-    cmp     ebx, [rdi + AT(KiStartBlock) + START_APIC_ID]
+    cmp     ebx, [rdi + AT(.block) + START_APIC_ID]
     jne     .halt
-    mov     rsp, [rdi + AT(KiStartBlock) + START_STACK_TOP]
-    mov     rcx, [rdi + AT(KiStartBlock) + START_PCR]
-    mov     rdx, [rdi + AT(KiStartBlock) + START_KERNEL_ROOT]
-    jmp     [rdi + AT(KiStartBlock) + START_CONTINUE]
+    mov     rsp, [rdi + AT(.block) + START_STACK_TOP]
+    mov     rcx, [rdi + AT(.block) + START_PCR]
+    mov     rdx, [rdi + AT(.block) + START_KERNEL_ROOT]
+    jmp     [rdi + AT(.block) + START_CONTINUE]
 
 .halt:
     cli
@@ -87,9 +87,14 @@ bits 64
     dd      0
     dw      CODE_SELECTOR
     align 8
-KiStartBlock:
+.block:
     times START_BLOCK_BYTES db 0
-KiStartCodeEnd:
+.end:
+
+KiStartCodeBytes:
+    dd      KiStartCode.end - KiStartCode
+KiStartBlockOffset:
+    dd      KiStartCode.block - KiStartCode
 
 bits 64
 section .text

@@ -25,7 +25,9 @@ ULONG ArchProcessorCount;
 UCHAR ArchProcessorApicId[MAXIMUM_PROCESSORS];
 
 static ULONG64 ApicPhysical;
-static volatile BOOLEAN StopRequested;
+
+#define NOBODY (-1)
+static volatile LONG Stopper = NOBODY; /* the processor that has stopped the others */
 static volatile ULONG StoppedProcessors;
 
 static VOID WaitForIcr(VOID)
@@ -56,6 +58,7 @@ static VOID SendCommand(ULONG Processor, ULONG Command)
  * IRQL:    any
  * Locks:   none
  * Context: any
+ * Returns: nothing
  * Source:  Intel SDM volume 3, 11.6.1
  */
 VOID ArchSendInterrupt(ULONG Processor, UCHAR Vector)
@@ -70,6 +73,7 @@ VOID ArchSendInterrupt(ULONG Processor, UCHAR Vector)
  * IRQL:    any
  * Locks:   none
  * Context: any
+ * Returns: nothing
  */
 VOID ArchSendInterruptToOthers(UCHAR Vector)
 {
@@ -83,33 +87,51 @@ VOID ArchSendInterruptToOthers(UCHAR Vector)
 
 /*
  * Stops all other processors for ever with an NMI, which no IRQL holds back, and waits until
- * they stand. A second processor that calls it is stopped by the first one's NMI.
+ * they stand. Of several processors that call it at the same time one returns; the others are
+ * stopped.
  *
  * IRQL:    any
  * Locks:   none
  * Context: any
+ * Returns: nothing
  */
 VOID ArchStopOtherProcessors(VOID)
 {
+    LONG self = (LONG)KeGetCurrentPrcb()->Number;
     ULONG others = 0;
-    ULONG self = KeGetCurrentPrcb()->Number;
 
-    StopRequested = TRUE;
+    if (InterlockedCompareExchange(&Stopper, self, NOBODY) != NOBODY) {
+        ApicStopIfRequested();
+        return;
+    }
     if (ArchLocalApic == NULL)
         return;
-    for (ULONG i = 0; i < (ULONG)KeNumberProcessors; i++) {
-        if (i == self)
+    for (LONG i = 0; i < MAXIMUM_PROCESSORS; i++) {
+        PKPRCB prcb = KiProcessorBlock[i];
+
+        if (i == self || prcb == NULL || !prcb->Started)
             continue;
-        SendCommand(i, ICR_ASSERT | ICR_NMI);
+        SendCommand((ULONG)i, ICR_ASSERT | ICR_NMI);
         others++;
     }
     for (ULONG i = 0; i < STOP_WAIT_MICROSECONDS && StoppedProcessors < others; i++)
         MachineStall(1);
 }
 
+/*
+ * Keeps this processor if another one has stopped it. An NMI that has a second cause still
+ * reaches the processor that goes on.
+ *
+ * IRQL:    any
+ * Locks:   none
+ * Context: the NMI handler
+ * Returns: if this processor is to go on
+ */
 VOID ApicStopIfRequested(VOID)
 {
-    if (!StopRequested)
+    LONG stopper = Stopper;
+
+    if (stopper == NOBODY || stopper == (LONG)KeGetCurrentPrcb()->Number)
         return;
     InterlockedIncrement(&StoppedProcessors);
     for (;;) {
@@ -125,6 +147,7 @@ VOID ApicStopIfRequested(VOID)
  * IRQL:    any
  * Locks:   none
  * Context: any
+ * Returns: nothing
  * Source:  Intel SDM volume 3, 9.4.4
  */
 VOID ApicSendInit(ULONG Processor)
@@ -140,6 +163,7 @@ VOID ApicSendInit(ULONG Processor)
  * IRQL:    any
  * Locks:   none
  * Context: any
+ * Returns: nothing
  * Source:  Intel SDM volume 3, 9.4.4
  */
 VOID ApicSendStartup(ULONG Processor, ULONG64 PhysicalPage)
@@ -178,9 +202,10 @@ static VOID MaskLocalVectors(VOID)
  * Makes the local APIC of this processor ready: on, the timer stopped, every other local source but
  * the error interrupt masked, nothing in service. The task priority (CR8) stays as it is.
  *
- * IRQL:    HIGH_LEVEL, interrupts off
+ * IRQL:    HIGH_LEVEL, interrupts off (not checked)
  * Locks:   none
  * Context: once on each processor
+ * Returns: if the APIC can be used; ends the start if it cannot
  * Source:  Intel SDM volume 3, 11.4 and 11.5
  */
 VOID ApicInitializeLocal(VOID)
@@ -239,9 +264,11 @@ static VOID NumberProcessors(const ACPI_MACHINE *Machine)
  * Maps the local APIC where the processor says that it is, sets it up on this processor and
  * numbers the processors.
  *
- * IRQL:    HIGH_LEVEL, interrupts off
+ * IRQL:    HIGH_LEVEL, interrupts off (not checked)
  * Locks:   none
  * Context: once, on the boot processor
+ * Returns: if the APIC can be used; ends the start if it cannot
+ * Source:  Intel SDM volume 3, 11.4.4
  */
 VOID ApicInitialize(const ACPI_MACHINE *Machine)
 {

@@ -37,6 +37,7 @@
 #define APIC_LVT_MASKED       (1u << 16)
 #define APIC_TIMER_DIVIDE_BY1 0xBu
 
+#if !defined(METRONOME_HOST)
 FORCEINLINE ULONG ApicRead(ULONG Register)
 {
     return ArchLocalApic[Register / 4];
@@ -46,6 +47,7 @@ FORCEINLINE VOID ApicWrite(ULONG Register, ULONG Value)
 {
     ArchLocalApic[Register / 4] = Value;
 }
+#endif
 
 /* What makes a local APIC base register unusable, as a sentence; NULL if nothing does. */
 FORCEINLINE PCSTR ApicBaseDefect(ULONG64 ApicBase)

@@ -66,6 +66,12 @@ FORCEINLINE BOOLEAN ArchInterruptsEnabled(VOID)
     return (flags & RFLAGS_IF) != 0;
 }
 
+/* STI takes effect after the next instruction: no interrupt comes between the two. */
+FORCEINLINE VOID ArchIdle(VOID)
+{
+    __asm__ volatile("sti; hlt" : : : "memory");
+}
+
 FORCEINLINE VOID ArchPause(VOID)
 {
     __asm__ volatile("pause" : : : "memory");

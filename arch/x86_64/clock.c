@@ -54,6 +54,14 @@ static BOOLEAN TextEquals(PCSTR Left, PCSTR Right)
     return *Left == *Right;
 }
 
+/*
+ * Chooses the device that the option clock= names.
+ *
+ * IRQL:    HIGH_LEVEL, interrupts off (not checked)
+ * Locks:   none
+ * Context: once, on the boot processor, after CounterCalibrate
+ * Returns: if it can be used; ends the start if it cannot
+ */
 VOID ClockInitialize(VOID)
 {
     static const CLOCK_DEVICE *const devices[] = {&ClockApic, &ClockHpet};
@@ -74,9 +82,10 @@ VOID ClockInitialize(VOID)
  * Asks for one clock interrupt on this processor at Counter, or soon after; it may be early by
  * the error of the measurement. MAXULONG64: none.
  *
- * IRQL:    >= CLOCK_LEVEL
- * Locks:   the HPET's
+ * IRQL:    >= CLOCK_LEVEL (not checked)
+ * Locks:   takes the HPET clock's
  * Context: any
+ * Returns: nothing
  */
 VOID ArchSetClock(ULONG64 Counter)
 {
@@ -86,9 +95,10 @@ VOID ArchSetClock(ULONG64 Counter)
 /*
  * The device's part of a clock interrupt, at its start.
  *
- * IRQL:    CLOCK_LEVEL
- * Locks:   the HPET's
+ * IRQL:    CLOCK_LEVEL (not checked)
+ * Locks:   takes the HPET clock's
  * Context: the clock interrupt
+ * Returns: nothing
  */
 VOID ArchClockInterrupt(VOID)
 {

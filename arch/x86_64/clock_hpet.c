@@ -18,7 +18,8 @@
 
 static KSPIN_LOCK Lock;
 static ULONG64 Deadlines[MAXIMUM_PROCESSORS]; /* in counts of the time counter; Lock */
-static ULONG64 AlarmDeadline = MAXULONG64;    /* what the comparator is set to; Lock */
+static ULONG64 AlarmDeadline;                 /* what the comparator is set to, if; Lock */
+static BOOLEAN AlarmSet;                      /* since its last interrupt; Lock */
 static ULONG64 HpetFraction;                  /* HPET ticks in 2^32 counts, rounded up */
 
 static VOID InitializeHpet(VOID)
@@ -47,19 +48,21 @@ static ULONG64 EarliestDeadline(VOID)
 
 /*
  * Sets the comparator to the earliest deadline. What has passed meanwhile is made up for by an
- * interrupt that this processor sends. With no deadline left the comparator stays as it is: an
- * interrupt from it finds nothing to do.
+ * interrupt that this processor sends.
  */
 static VOID SetAlarm(VOID)
 {
     ULONG64 earliest = EarliestDeadline();
     ULONG64 now, ticks = 1;
 
-    if (earliest == AlarmDeadline)
+    if (AlarmSet && earliest == AlarmDeadline)
         return;
     AlarmDeadline = earliest;
-    if (earliest == MAXULONG64)
+    AlarmSet = TRUE;
+    if (earliest == MAXULONG64) {
+        HpetStopAlarm();
         return;
+    }
     now = ArchReadCounter();
     if (earliest > now)
         ticks += ArchMultiplyFraction(earliest - now, HpetFraction);
@@ -90,7 +93,7 @@ static VOID PassOn(VOID)
     if (KeGetCurrentPrcb()->Number != RECEIVER)
         return;
     oldIrql = KiAcquireHighLock(&Lock);
-    AlarmDeadline = MAXULONG64;
+    AlarmSet = FALSE;
     now = ArchReadCounter();
     for (ULONG i = 0; i < ArchProcessorCount; i++) {
         if (Deadlines[i] > now)

@@ -145,9 +145,10 @@ static BOOLEAN MeasureAgainst(const REFERENCE *Reference)
  * Measures the time counter and the local APIC's timer against the HPET, else the ACPI timer,
  * else the PIT.
  *
- * IRQL:    HIGH_LEVEL, interrupts off
+ * IRQL:    HIGH_LEVEL, interrupts off (not checked)
  * Locks:   none
  * Context: once, on the boot processor, after ApicInitialize and HpetInitialize
+ * Returns: if one of them could be used; ends the start if none could
  */
 VOID CounterCalibrate(VOID)
 {

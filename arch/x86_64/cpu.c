@@ -1,5 +1,5 @@
 /* What every processor must be able to do, and the state that the kernel puts it in. */
-#include "machine.h"
+#include "arch.h"
 #include "cpu.h"
 
 /* One feature: a bit in an answer of CPUID. */
@@ -66,7 +66,7 @@ VOID KiCheckProcessor(VOID)
  * a start from real mode left in them matters any more. Clearing CR4.PGE on the way flushes what
  * the firmware may have mapped as global.
  *
- * IRQL:    any, IF off
+ * IRQL:    any, IF off (not checked)
  * Locks:   none
  * Context: the start of a processor, on the kernel's page tables
  * Returns: always

@@ -1,6 +1,7 @@
 /*
- * The processor's own registers and instructions that C has no words for, and the bits in them
- * that the kernel uses. Inline functions only; each is one instruction, at any IRQL.
+ * The processor's own registers and instructions that C has no words for, the bits in them that
+ * the kernel uses, and the state that a processor is put in. The inline functions are one
+ * instruction each, at any IRQL.
  */
 #ifndef METRONOME_ARCH_CPU_H
 #define METRONOME_ARCH_CPU_H
@@ -93,5 +94,11 @@ FORCEINLINE VOID KiHalt(VOID)
 {
     __asm__ volatile("hlt" : : : "memory");
 }
+
+/* cpu.c: ends the start with a sentence if the processor lacks what the kernel needs. */
+VOID KiCheckProcessor(VOID);
+
+/* cpu.c: control registers, the same on every processor. IF off, on the kernel's page tables. */
+VOID KiInitializeControlRegisters(VOID);
 
 #endif

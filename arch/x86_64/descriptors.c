@@ -2,9 +2,9 @@
  * GDT, IDT and TSS of each processor. The tables are written once, before the processor that
  * uses them has loaded them, and never changed.
  */
-#include "machine.h"
-#include "cpu.h"
 #include "descriptors.h"
+#include "cpu.h"
+#include "traps.h"
 
 /* Ring 0, long mode; base and limit do not count in 64-bit mode. */
 #define GDT_CODE 0x00209A0000000000ULL
@@ -16,31 +16,27 @@ typedef struct __attribute__((packed)) _TABLE_POINTER {
     ULONG64 Base;
 } TABLE_POINTER;
 
-/* traps.asm: the stubs, by vector. */
-extern const ULONG64 KiTrapStubs[256];
-
 static PROCESSOR_TABLES Tables[MAXIMUM_PROCESSORS];
 static GATE Idt[256];
 
-/* Index 0 is what a gate calls interrupt stack 1. */
+/* What may hit when the stack is broken. Index 0 is what a gate calls interrupt stack 1. */
 static const UCHAR StackVectors[INTERRUPT_STACKS] = {NMI_VECTOR, DOUBLE_FAULT_VECTOR,
                                                      MACHINE_CHECK_VECTOR};
 
-static UCHAR InterruptStackOf(ULONG Vector)
+/*
+ * IRQL:    any
+ * Locks:   none
+ * Context: any
+ * Returns: which interrupt stack Vector's gate names, counted from 1; 0: none
+ * Source:  design.md, decision 9
+ */
+UCHAR KiInterruptStackOf(ULONG Vector)
 {
     for (UCHAR i = 0; i < INTERRUPT_STACKS; i++) {
         if (StackVectors[i] == Vector)
             return i + 1;
     }
     return 0;
-}
-
-/* Exceptions leave the interrupt flag alone, but not those on a stack that must not nest. */
-static UCHAR GateType(ULONG Vector)
-{
-    BOOLEAN exception = Vector < APC_VECTOR || Vector == ASSERT_VECTOR;
-
-    return exception && InterruptStackOf(Vector) == 0 ? GATE_TRAP : GATE_INTERRUPT;
 }
 
 /* Once, by processor 0, while it is alone. */
@@ -51,8 +47,8 @@ static VOID BuildIdt(VOID)
 
         Idt[vector] = (GATE){.OffsetLow = (USHORT)stub,
                              .Selector = CODE_SELECTOR,
-                             .InterruptStack = InterruptStackOf(vector),
-                             .Type = GateType(vector),
+                             .InterruptStack = KiInterruptStackOf(vector),
+                             .Type = GATE_INTERRUPT,
                              .OffsetMiddle = (USHORT)(stub >> 16),
                              .OffsetHigh = (ULONG)(stub >> 32)};
     }
@@ -100,7 +96,7 @@ static VOID LoadSelectors(VOID)
 /*
  * Gives processor Number its interrupt stacks; they stay when the processor does not come up.
  *
- * IRQL:    <= DISPATCH_LEVEL, or the start
+ * IRQL:    <= DISPATCH_LEVEL, or the start (not checked)
  * Locks:   none
  * Context: the boot processor, before processor Number runs
  * Returns: FALSE if there is no memory
@@ -138,7 +134,7 @@ BOOLEAN KiIsInterruptStack(ULONG Number, ULONG_PTR StackTop)
 /*
  * From here on this processor's interrupts and exceptions reach the stubs.
  *
- * IRQL:    any, IF off
+ * IRQL:    any, IF off (not checked)
  * Locks:   none
  * Context: processor Number, once
  * Returns: always

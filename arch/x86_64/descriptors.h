@@ -5,7 +5,7 @@
 #ifndef METRONOME_ARCH_DESCRIPTORS_H
 #define METRONOME_ARCH_DESCRIPTORS_H
 
-#include "ntdef.h"
+#include "ke.h"
 
 #define CODE_SELECTOR 0x08
 #define DATA_SELECTOR 0x10
@@ -42,12 +42,19 @@ typedef struct _GATE {
 _Static_assert(sizeof(GATE) == 16, "GATE has the wrong size");
 
 #define GATE_INTERRUPT 0x8E /* present, ring 0, turns IF off */
-#define GATE_TRAP      0x8F /* present, ring 0, leaves IF alone */
 
-/* The exceptions that have a stack of their own: the stack may be what is broken. */
-#define NMI_VECTOR           2
-#define DOUBLE_FAULT_VECTOR  8
-#define MACHINE_CHECK_VECTOR 18
-#define INTERRUPT_STACKS     3
+#define INTERRUPT_STACKS 3 /* NMI, double fault, machine check */
+
+/* Stacks of these three for processor Number. FALSE: no memory. */
+BOOLEAN KiAllocateInterruptStacks(ULONG Number);
+
+/* The interrupt stack of Vector's gate, counted from 1; 0: none. */
+UCHAR KiInterruptStackOf(ULONG Vector);
+
+/* TRUE if the stack whose upper end is StackTop is one of processor Number's three. */
+BOOLEAN KiIsInterruptStack(ULONG Number, ULONG_PTR StackTop);
+
+/* Loads GDT, IDT and TSS of this processor, which is Number. IF off. */
+VOID KiLoadDescriptors(ULONG Number);
 
 #endif

@@ -40,6 +40,7 @@ static volatile UCHAR *Registers; /* NULL without an HPET */
 static ULONG64 Frequency;
 static PCSTR Defect;
 static ULONG AlarmComparator;
+static BOOLEAN AlarmEnabled; /* the user of the alarm serializes */
 
 static ULONG Read(ULONG Register)
 {
@@ -73,9 +74,12 @@ static VOID TakeOver(VOID)
 }
 
 /*
- * IRQL:    HIGH_LEVEL, interrupts off
+ * Looks whether the HPET can be used, and takes it over from the firmware.
+ *
+ * IRQL:    HIGH_LEVEL, interrupts off (not checked)
  * Locks:   none
  * Context: once, on the boot processor
+ * Returns: nothing; HpetDefect tells
  * Source:  IA-PC HPET specification 1.0a, 2.3
  */
 VOID HpetInitialize(VOID)
@@ -102,16 +106,37 @@ VOID HpetInitialize(VOID)
     TakeOver();
 }
 
+/*
+ *
+ * IRQL:    any
+ * Locks:   none
+ * Context: after HpetInitialize
+ * Returns: why there is no HPET to be used; NULL if there is one
+ */
 PCSTR HpetDefect(VOID)
 {
     return Defect;
 }
 
+/*
+ *
+ * IRQL:    any
+ * Locks:   none
+ * Context: after HpetInitialize
+ * Returns: counts a second; 0 without an HPET
+ */
 ULONG64 HpetFrequency(VOID)
 {
     return Frequency;
 }
 
+/*
+ *
+ * IRQL:    any
+ * Locks:   none
+ * Context: the start
+ * Returns: FALSE without an HPET
+ */
 BOOLEAN HpetReference(REFERENCE *Reference)
 {
     if (Registers == NULL)
@@ -152,9 +177,11 @@ static BOOLEAN FindRoute(ULONG Comparator, ULONG Processor)
 }
 
 /*
- * IRQL:    HIGH_LEVEL, interrupts off
+ * Finds a comparator and a line through which it interrupts Processor, and takes both.
+ *
+ * IRQL:    HIGH_LEVEL, interrupts off (not checked)
  * Locks:   none
- * Context: once, on the boot processor
+ * Context: once, on the boot processor, after IoApicInitialize
  * Returns: NULL, or why there is no alarm
  * Source:  IA-PC HPET specification 1.0a, 2.3.8
  */
@@ -166,11 +193,19 @@ PCSTR HpetOpenAlarm(ULONG Processor)
         if (!FindRoute(n, Processor))
             continue;
         AlarmComparator = n;
-        Write(COMPARATOR_VALUE(n), ReadCounter() + HPET_MAXIMUM_TICKS);
-        Write(COMPARATOR_CONFIG(n), Read(COMPARATOR_CONFIG(n)) | COMPARATOR_INTERRUPTS);
         return NULL;
     }
     return "The HPET has no comparator that can interrupt through the I/O APIC.";
+}
+
+static VOID EnableAlarm(BOOLEAN Enable)
+{
+    ULONG config = Read(COMPARATOR_CONFIG(AlarmComparator)) & ~COMPARATOR_INTERRUPTS;
+
+    if (Enable)
+        config |= COMPARATOR_INTERRUPTS;
+    Write(COMPARATOR_CONFIG(AlarmComparator), config);
+    AlarmEnabled = Enable;
 }
 
 /*
@@ -185,13 +220,29 @@ PCSTR HpetOpenAlarm(ULONG Processor)
  *
  * IRQL:    any
  * Locks:   the caller's, around all uses
- * Context: any
+ * Context: any, after HpetOpenAlarm
  * Returns: FALSE if the moment has passed
+ * Source:  IA-PC HPET specification 1.0a, 2.3.9.2
  */
 BOOLEAN HpetSetAlarm(ULONG Ticks)
 {
     ULONG value = ReadCounter() + Ticks;
 
     Write(COMPARATOR_VALUE(AlarmComparator), value);
+    if (!AlarmEnabled)
+        EnableAlarm(TRUE);
     return (LONG)(value - ReadCounter()) > 0;
+}
+
+/*
+ * IRQL:    any
+ * Locks:   the caller's, around all uses
+ * Context: any, after HpetOpenAlarm
+ * Returns: nothing
+ * Source:  IA-PC HPET specification 1.0a, 2.3.8
+ */
+VOID HpetStopAlarm(VOID)
+{
+    if (AlarmEnabled)
+        EnableAlarm(FALSE);
 }

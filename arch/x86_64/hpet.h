@@ -26,4 +26,7 @@ PCSTR HpetOpenAlarm(ULONG Processor);
 #define HPET_MAXIMUM_TICKS 0x7FFFFFFFu
 BOOLEAN HpetSetAlarm(ULONG Ticks);
 
+/* Turns the alarm off until it is set again. An interrupt may be on its way. */
+VOID HpetStopAlarm(VOID);
+
 #endif

@@ -175,11 +175,12 @@ NTSTATUS ArchLineOfVector(UCHAR Vector, ARCH_LINE *Line)
 /*
  * Routes a line to one processor and opens it.
  *
- * IRQL:    <= DISPATCH_LEVEL
+ * IRQL:    <= DISPATCH_LEVEL (not checked)
  * Locks:   takes IoApicLock
  * Context: any
  * Returns: STATUS_NOT_FOUND when no I/O APIC has the line, STATUS_DEVICE_BUSY when it is the
  *          clock's
+ * Source:  82093AA I/O APIC data sheet, 3.2.4
  */
 NTSTATUS ArchOpenLine(const ARCH_LINE *Line, ULONG Processor)
 {
@@ -202,9 +203,11 @@ NTSTATUS ArchOpenLine(const ARCH_LINE *Line, ULONG Processor)
 /*
  * Masks a line. An interrupt that has left the I/O APIC already still arrives.
  *
- * IRQL:    <= DISPATCH_LEVEL
+ * IRQL:    <= DISPATCH_LEVEL (not checked)
  * Locks:   takes IoApicLock
  * Context: any
+ * Returns: nothing
+ * Source:  82093AA I/O APIC data sheet, 3.2.4
  */
 VOID ArchCloseLine(const ARCH_LINE *Line)
 {
@@ -215,6 +218,15 @@ VOID ArchCloseLine(const ARCH_LINE *Line)
         WritePin(ioApic, pin, PIN_MASKED | Line->Vector, 0);
 }
 
+/*
+ * Takes an edge-triggered, active high line away from the devices for good, for the clock, and
+ * opens it.
+ *
+ * IRQL:    <= DISPATCH_LEVEL (not checked)
+ * Locks:   takes IoApicLock
+ * Context: the start
+ * Returns: STATUS_NOT_FOUND when no I/O APIC has the line
+ */
 NTSTATUS IoApicTakeLine(ULONG Gsi, UCHAR Vector, ULONG Processor)
 {
     ULONG pin;
@@ -227,6 +239,13 @@ NTSTATUS IoApicTakeLine(ULONG Gsi, UCHAR Vector, ULONG Processor)
     return STATUS_SUCCESS;
 }
 
+/*
+ *
+ * IRQL:    any
+ * Locks:   none
+ * Context: any
+ * Returns: the line of ISA interrupt 0, at which the PIT arrives
+ */
 ULONG IoApicTimerGsi(VOID)
 {
     return ArchMachine.Isa[0].Gsi;
@@ -248,6 +267,15 @@ static VOID AddIoApic(const ACPI_IO_APIC *Description)
     IoApicCount++;
 }
 
+/*
+ * Maps all I/O APICs with their pins masked, and masks the 8259 pair.
+ *
+ * IRQL:    HIGH_LEVEL, interrupts off (not checked)
+ * Locks:   takes IoApicLock
+ * Context: once, on the boot processor
+ * Returns: if there is one; ends the start if there is none
+ * Source:  82093AA I/O APIC data sheet, 3.1 and 3.2
+ */
 VOID IoApicInitialize(const ACPI_MACHINE *Machine)
 {
     PicSilence();

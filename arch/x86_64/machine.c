@@ -29,6 +29,13 @@ static BOOLEAN BeginsWith(PCSTR List, PCSTR Item)
     return *List == '\0' || *List == ',';
 }
 
+/*
+ *
+ * IRQL:    any
+ * Locks:   none
+ * Context: any, once the options are known
+ * Returns: TRUE if Item is one of the comma-separated values of the option Name
+ */
 BOOLEAN MachineOptionLists(PCSTR Name, PCSTR Item)
 {
     PCSTR list = KiGetOption(Name);
@@ -61,6 +68,15 @@ static VOID CheckHideOption(VOID)
     }
 }
 
+/*
+ * Waits about so long. Before the counter's frequency is known, a write to a port that nobody
+ * owns has to stand for a microsecond.
+ *
+ * IRQL:    any
+ * Locks:   none
+ * Context: any
+ * Returns: nothing
+ */
 VOID MachineStall(ULONG Microseconds)
 {
     ULONG64 start = ArchReadCounter();
@@ -95,9 +111,10 @@ static const UCHAR *ReadPhysical(PVOID Context, ULONG64 Physical, SIZE_T Bytes)
  * matters: the tables say where everything is, the APIC's timer and the HPET must run before
  * anything is measured, and the clock needs what was measured.
  *
- * IRQL:    HIGH_LEVEL, interrupts off
+ * IRQL:    HIGH_LEVEL, interrupts off (not checked)
  * Locks:   none
- * Context: once, on the boot processor
+ * Context: once, on the boot processor; memory can be mapped
+ * Returns: if the machine can be used; ends the start if it cannot
  */
 VOID ArchInitializeMachine(const BOOT_INFO *BootInfo)
 {

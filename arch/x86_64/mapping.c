@@ -1,5 +1,5 @@
 /* Mappings that are asked for one by one: device registers, and pages that drivers only read. */
-#include "machine.h"
+#include "mapping.h"
 #include "bootinfo.h"
 
 #define DEVICE_BASE 0xFFFFA00000000000ULL
@@ -12,7 +12,7 @@ static volatile ULONG64 DeviceNext = DEVICE_BASE;
  * Each call gets pages of its own with an unmapped page behind them, so that running over the
  * end faults, and a second mapping of the same registers does no harm.
  *
- * IRQL:    <= DISPATCH_LEVEL
+ * IRQL:    <= DISPATCH_LEVEL (not checked)
  * Locks:   none
  * Context: any
  * Returns: the address of the first register; NULL if there is no room or no memory for tables
@@ -35,7 +35,7 @@ PVOID ArchMapDevice(ULONG64 Physical, SIZE_T Bytes)
 }
 
 /*
- * IRQL:    <= DISPATCH_LEVEL
+ * IRQL:    <= DISPATCH_LEVEL (not checked)
  * Locks:   none
  * Context: the start: Virtual is not mapped yet
  * Returns: always; without memory for tables the start ends

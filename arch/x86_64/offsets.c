@@ -5,8 +5,8 @@
  */
 #include "ke.h"
 #include "cpu.h"
-#include "machine.h"
 #include "processors.h"
+#include "traps.h"
 
 #define VALUE(name, value) \
     __asm__ volatile("\n\t.ascii \"->" #name " %0\"" : : "i"((ULONG64)(value)))
@@ -50,6 +50,7 @@ VOID KiOffsets(VOID)
     OFFSET(TF_PREVIOUS_IRQL, KTRAP_FRAME, PreviousIrql);
     OFFSET(TF_IS_EXCEPTION, KTRAP_FRAME, IsException);
     OFFSET(TF_RBP, KTRAP_FRAME, Rbp);
+    OFFSET(TF_RIP, KTRAP_FRAME, Rip);
 
     OFFSET(START_ROOT, START_BLOCK, StartRoot);
     OFFSET(START_APIC_ID, START_BLOCK, ApicId);

@@ -14,26 +14,11 @@
  * That is why no lock is needed, why any processor may read the tables at any IRQL, and why no
  * other processor has to forget a translation: "not present" is never remembered.
  */
-#include "machine.h"
+#include "mapping.h"
 #include "cpu.h"
+#include "pagetable.h"
 #include "ex.h"
 #include "bootinfo.h"
-
-#define ENTRIES 512 /* of a table */
-
-#define PRESENT       (1ULL << 0)
-#define WRITABLE      (1ULL << 1)
-#define WRITE_THROUGH (1ULL << 3)
-#define CACHE_OFF     (1ULL << 4)
-#define LARGE         (1ULL << 7) /* in a table whose entries map 2 MiB or 1 GiB */
-#define NO_EXECUTE    (1ULL << 63)
-#define ADDRESS       0x000FFFFFFFFFF000ULL
-
-/* An entry of the top table maps 2^39 bytes; one level down is 9 bits less; 2^12 is a page. */
-#define TOP_SHIFT   39
-#define LEVEL_BITS  9
-#define LARGE_SHIFT 21
-#define LARGE_SIZE  (1ULL << LARGE_SHIFT)
 
 /* ELF's flags of a segment. */
 #define SEGMENT_EXECUTE 1u
@@ -41,17 +26,6 @@
 
 /* The top table; every processor that runs C has it in CR3. */
 static ULONG64 *KernelTables;
-
-/* Tables lie in pages of the page allocator, or in the loader's; both are in the direct map. */
-static ULONG64 *TableAt(ULONG64 Entry)
-{
-    return (ULONG64 *)ArchPhysicalToVirtual(Entry & ADDRESS);
-}
-
-static ULONG64 *EntryIn(ULONG64 *Table, ULONG64 Virtual, ULONG Shift)
-{
-    return &Table[(Virtual >> Shift) % ENTRIES];
-}
 
 /*
  * The table that Entry leads to, made now if there is none; NULL without memory. Two processors
@@ -109,7 +83,7 @@ static ULONG64 EntryBits(ULONG Flags)
 /*
  * Pages of 2 MiB where both addresses and the length allow it, of 4 KiB elsewhere.
  *
- * IRQL:    <= DISPATCH_LEVEL, or the start
+ * IRQL:    <= DISPATCH_LEVEL, or the start (not checked)
  * Locks:   none
  * Context: any; a range is mapped by one caller
  * Returns: FALSE if there is no memory for a table; a part may be mapped then
@@ -208,7 +182,7 @@ static VOID MapMemory(const BOOT_INFO *BootInfo)
 }
 
 /*
- * IRQL:    HIGH_LEVEL, IF off
+ * IRQL:    HIGH_LEVEL, IF off (not checked)
  * Locks:   none
  * Context: the start, on the loader's page tables; the page allocator works
  * Returns: on the kernel's page tables, or ends the start
@@ -226,71 +200,14 @@ VOID KiInitializePaging(const struct _BOOT_INFO *BootInfo)
     KiWriteCr3(ArchVirtualToPhysical(KernelTables));
 }
 
-/* The kernel's top table. IRQL: any. */
+/*
+ * IRQL:    any
+ * Locks:   none
+ * Context: any
+ * Returns: the kernel's top table
+ * Source:  -
+ */
 PULONG64 KiKernelTables(VOID)
 {
     return KernelTables;
-}
-
-/* The entry that maps Virtual in this processor's tables, and 2^Shift bytes; 0 if none does. */
-static ULONG64 FindTranslation(ULONG64 Virtual, PULONG Shift)
-{
-    ULONG64 entry = KiReadCr3();
-
-    if ((ULONG64)((LONG64)(Virtual << 16) >> 16) != Virtual)
-        return 0; /* not canonical */
-    for (ULONG shift = TOP_SHIFT;; shift -= LEVEL_BITS) {
-        entry = __atomic_load_n(EntryIn(TableAt(entry), Virtual, shift), __ATOMIC_ACQUIRE);
-        if ((entry & PRESENT) == 0)
-            return 0;
-        if (shift == PAGE_SHIFT || (entry & LARGE)) {
-            *Shift = shift;
-            return entry;
-        }
-    }
-}
-
-/*
- * IRQL:    any
- * Locks:   none
- * Context: any
- * Returns: Virtual's physical address; 0 if it is not mapped
- * Source:  arch.h
- */
-ULONG64 ArchVirtualToPhysical(const VOID *Virtual)
-{
-    ULONG64 address = (ULONG64)Virtual, offset;
-    ULONG shift;
-    ULONG64 entry = FindTranslation(address, &shift);
-
-    if (entry == 0)
-        return 0;
-    offset = (1ULL << shift) - 1;
-    return (entry & ADDRESS & ~offset) | (address & offset);
-}
-
-/*
- * IRQL:    any
- * Locks:   none
- * Context: any
- * Returns: the direct map's address of Physical, which has to be memory
- * Source:  arch.h
- */
-PVOID ArchPhysicalToVirtual(ULONG64 Physical)
-{
-    return (PVOID)(DIRECT_MAP_BASE + Physical);
-}
-
-/*
- * IRQL:    any
- * Locks:   none
- * Context: any
- * Returns: TRUE if a read at Address cannot fault
- * Source:  arch.h
- */
-BOOLEAN ArchIsAddressMapped(const VOID *Address)
-{
-    ULONG shift;
-
-    return FindTranslation((ULONG64)Address, &shift) != 0;
 }

@@ -28,9 +28,10 @@ static VOID Write(USHORT Port, UCHAR Value)
 /*
  * Moves the 8259 pair's vectors away from the exceptions' and masks all its lines.
  *
- * IRQL:    HIGH_LEVEL, interrupts off
+ * IRQL:    HIGH_LEVEL, interrupts off (not checked)
  * Locks:   none
  * Context: once, on the boot processor
+ * Returns: nothing
  * Source:  Intel 8259A data sheet
  */
 VOID PicSilence(VOID)

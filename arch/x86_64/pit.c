@@ -30,7 +30,7 @@ static ULONG ReadPit(VOID)
 }
 
 /*
- * IRQL:    HIGH_LEVEL, interrupts off
+ * IRQL:    HIGH_LEVEL, interrupts off (not checked)
  * Locks:   none
  * Context: the start
  * Returns: FALSE if the option hide= hides it; whether it counts, the user finds out
@@ -48,7 +48,15 @@ BOOLEAN PitReference(REFERENCE *Reference)
     return TRUE;
 }
 
-/* In mode 0 the count that is not loaded is not counted: no interrupt comes any more. */
+/*
+ * Stops channel 0: in mode 0 a count that is not loaded is not counted.
+ *
+ * IRQL:    HIGH_LEVEL, interrupts off (not checked)
+ * Locks:   none
+ * Context: once, on the boot processor
+ * Returns: nothing
+ * Source:  Intel 8254 data sheet
+ */
 VOID PitSilence(VOID)
 {
     if (!MachineOptionLists("hide", "pit"))

@@ -54,9 +54,12 @@ static VOID WaitMilliseconds(ULONG Milliseconds)
 }
 
 /*
- * IRQL:    HIGH_LEVEL
+ * Maps the reset register, if it is memory: ArchReboot may come at any IRQL.
+ *
+ * IRQL:    HIGH_LEVEL (not checked)
  * Locks:   none
  * Context: once, on the boot processor
+ * Returns: nothing
  */
 VOID PowerInitialize(VOID)
 {
@@ -116,6 +119,7 @@ static VOID EnterSoftOff(VOID)
  * IRQL:    any
  * Locks:   none
  * Context: any
+ * Returns: never
  * Source:  ACPI 6.4, 4.8.3.2 and 7.4.2
  */
 DECLSPEC_NORETURN VOID ArchPowerOff(VOID)
@@ -172,6 +176,7 @@ static DECLSPEC_NORETURN VOID ResetByTripleFault(VOID)
  * IRQL:    any
  * Locks:   none
  * Context: any
+ * Returns: never
  * Source:  ACPI 6.4, 4.8.3.6
  */
 DECLSPEC_NORETURN VOID ArchReboot(VOID)
@@ -192,6 +197,7 @@ DECLSPEC_NORETURN VOID ArchReboot(VOID)
  * IRQL:    any
  * Locks:   none
  * Context: any
+ * Returns: never
  */
 DECLSPEC_NORETURN VOID ArchExit(ULONG Value)
 {
@@ -205,6 +211,7 @@ DECLSPEC_NORETURN VOID ArchExit(ULONG Value)
  * IRQL:    any
  * Locks:   none
  * Context: the start
+ * Returns: never
  */
 DECLSPEC_NORETURN VOID ArchCannotStart(PCSTR Sentence)
 {

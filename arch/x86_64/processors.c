@@ -4,10 +4,11 @@
  * 0, at any IRQL; each has its block, its stacks and its tables before it runs its first
  * instruction.
  */
-#include "machine.h"
 #include "processors.h"
 #include "apic.h"
 #include "cpu.h"
+#include "descriptors.h"
+#include "mapping.h"
 #include "ex.h"
 #include "bootinfo.h"
 
@@ -35,7 +36,7 @@ static ULONG64 DECLSPEC_ALIGN(PAGE_SIZE) StartTables[512];
 static volatile ULONG Ticket;
 
 /*
- * IRQL:    HIGH_LEVEL, IF off
+ * IRQL:    HIGH_LEVEL, IF off (not checked)
  * Locks:   none
  * Context: the start of processor 0, on the loader's page tables; the page allocator works
  * Returns: when faults are reported; ends the start if the machine is not fit for the kernel
@@ -64,7 +65,7 @@ static VOID Delay(ULONG64 Microseconds)
 
 static START_BLOCK *StartBlock(VOID)
 {
-    return (START_BLOCK *)((PUCHAR)ArchPhysicalToVirtual(StartPage) + (KiStartBlock - KiStartCode));
+    return (START_BLOCK *)((PUCHAR)ArchPhysicalToVirtual(StartPage) + KiStartBlockOffset);
 }
 
 /*
@@ -90,7 +91,7 @@ static BOOLEAN PrepareStartPage(VOID)
         DbgPrint("The other processors are not started: %s.\n", defect);
         return FALSE;
     }
-    for (SIZE_T i = 0; i < (SIZE_T)(KiStartCodeEnd - KiStartCode); i++)
+    for (SIZE_T i = 0; i < KiStartCodeBytes; i++)
         page[i] = KiStartCode[i];
     StartBlock()->StartRoot = (ULONG)root;
     StartBlock()->KernelRoot = ArchVirtualToPhysical(KiKernelTables());
@@ -174,7 +175,7 @@ static VOID LeaveOut(ULONG Number)
 }
 
 /*
- * IRQL:    <= DISPATCH_LEVEL, or the start
+ * IRQL:    <= DISPATCH_LEVEL, or the start (not checked)
  * Locks:   none
  * Context: processor 0, once; ArchInitializeMachine has returned
  * Returns: how many processors run, this one included: those have the numbers below that
@@ -208,7 +209,7 @@ ULONG ArchStartProcessors(ULONG Limit)
 }
 
 /*
- * IRQL:    HIGH_LEVEL, IF off
+ * IRQL:    HIGH_LEVEL, IF off (not checked)
  * Locks:   none
  * Context: the first C function of a further processor, on its own stack
  * Returns: never

@@ -17,8 +17,9 @@ typedef struct _START_BLOCK {
     PVOID Continue; /* KiContinueStart */
 } START_BLOCK;
 
-/* ap.asm: what is copied to the start page, its hand-over block included. */
-extern const UCHAR KiStartCode[], KiStartCodeEnd[], KiStartBlock[];
+/* ap.asm: what is copied to the start page, its length, and where in it the block lies. */
+extern const UCHAR KiStartCode[];
+extern const ULONG KiStartCodeBytes, KiStartBlockOffset;
 
 /* ap.asm: in the kernel's image, entered with Pcr in RCX and the kernel's tables in RDX. */
 VOID KiContinueStart(VOID);
@@ -26,7 +27,7 @@ VOID KiContinueStart(VOID);
 /* The first C function of a further processor: HIGH_LEVEL, IF off, on its own stack. */
 DECLSPEC_NORETURN VOID KiStartThisProcessor(PKPCR Pcr);
 
-/* ---- counters.c ---- */
+/* ---- countercheck.c ---- */
 
 typedef enum _COUNTER_VERDICT {
     CountersAgree,

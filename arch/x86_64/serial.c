@@ -54,6 +54,7 @@ static BOOLEAN HearsItself(VOID)
  * IRQL:    any
  * Locks:   none
  * Context: once, before anything is printed
+ * Returns: nothing
  * Source:  National Semiconductor PC16550D data sheet
  */
 VOID ArchConsoleInitialize(VOID)
@@ -95,6 +96,7 @@ static BOOLEAN WaitForTransmitter(VOID)
  * IRQL:    any
  * Locks:   none; the caller's
  * Context: any
+ * Returns: nothing
  */
 VOID ArchConsoleWrite(PCSTR Text, SIZE_T Length)
 {
@@ -128,6 +130,7 @@ VOID ArchConsoleWrite(PCSTR Text, SIZE_T Length)
  * IRQL:    any
  * Locks:   none
  * Context: any
+ * Returns: nothing
  */
 VOID ArchConsoleEnableInput(VOID)
 {

@@ -7,7 +7,7 @@
  *
  * Whoever runs over the end of a stack faults, and cannot reach another one for 32 KiB.
  */
-#include "machine.h"
+#include "mapping.h"
 #include "ex.h"
 
 #define STACK_REGION 0xFFFFB00000000000ULL
@@ -20,7 +20,7 @@ _Static_assert((SLOT_SIZE & (SLOT_SIZE - 1)) == 0, "a slot's size is no power of
 static volatile LONG64 SlotCount;
 
 /*
- * IRQL:    <= DISPATCH_LEVEL, or the start
+ * IRQL:    <= DISPATCH_LEVEL, or the start (not checked)
  * Locks:   none
  * Context: any
  * Returns: the address above the stack, 16-aligned; NULL if there is no memory

@@ -1,7 +1,8 @@
 /* What a trap has interrupted: passing it on, showing it, and finding the way that led there. */
-#include "machine.h"
+#include "traps.h"
 #include "apic.h"
 #include "descriptors.h"
+#include "mapping.h"
 #include "kd.h"
 
 /* What [rbp] points to in every function, and in every trap frame. */
@@ -15,9 +16,12 @@ _Static_assert(offsetof(KTRAP_FRAME, Rip) - offsetof(KTRAP_FRAME, Rbp) ==
                "a trap frame is no link in the chain of frame pointers");
 
 /*
+ * Interrupts were off while the stub has read what another exception would have overwritten
+ * (CR2). They are as they were from here on, but not on an interrupt stack: it holds one
+ * exception, and whoever was switched away from there would come back to another one's frame.
  * A non-maskable interrupt ends here when the processors are being stopped.
  *
- * IRQL:    that of the code that caused the exception
+ * IRQL:    that of the code that caused the exception (not checked)
  * Locks:   none
  * Context: the stub of every exception
  * Returns: if the interrupted code is to go on
@@ -27,6 +31,8 @@ VOID KiHandleException(ULONG Vector, PKTRAP_FRAME TrapFrame)
 {
     if (Vector == NMI_VECTOR)
         ApicStopIfRequested();
+    if (KiInterruptStackOf(Vector) == 0)
+        ArchRestoreInterrupts(TrapFrame->RFlags);
     KiDispatchException(Vector, TrapFrame);
 }
 

@@ -88,6 +88,7 @@ KiInterrupt:
     mov     r10, [rsp + TF_R10]
     mov     r11, [rsp + TF_R11]
     leave
+INTERRUPT_BYTES equ $ - KiInterrupt
     iretq
 
 ; ---- exceptions ----
@@ -117,8 +118,9 @@ KiTrap%1:
     jmp     KiException
 %endmacro
 
-; An exception runs at the IRQL and with the interrupt flag of the code that caused it. All
-; registers are kept, for the report, and loaded again: the handler may have changed them.
+; An exception runs at the IRQL of the code that caused it, and KiHandleException restores its
+; interrupt flag. All registers are kept, for the report, and loaded again: the handler may have
+; changed them.
     align 16
 KiException:
     mov     [rsp + TF_RAX], rax
@@ -173,6 +175,7 @@ KiException:
     mov     r14, [rsp + TF_R14]
     mov     r15, [rsp + TF_R15]
     leave
+EXCEPTION_BYTES equ $ - KiException
     iretq
 
 ; ---- the stubs ----
@@ -210,5 +213,11 @@ KiTrapStubs:
     STUB_ADDRESS vector
     %assign vector vector + 1
 %endrep
+
+; ---- for the debugger ----
+
+%include "unwind.inc"
+    UNWIND_ENTRY KiInterrupt, INTERRUPT_BYTES, SAVED_BY_INTERRUPT
+    UNWIND_ENTRY KiException, EXCEPTION_BYTES, SAVED_BY_EXCEPTION
 
 section .note.GNU-stack noalloc noexec nowrite progbits

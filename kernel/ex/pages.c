@@ -59,11 +59,10 @@ static VOID UnlinkBlock(PMM_PAGE Page)
 static PMM_PAGE FreeBuddy(const MM_PAGE *Page, ULONG Order)
 {
     SIZE_T index = (NumberOf(Page) ^ (1ULL << Order)) - MiFirstNumber;
-    PMM_PAGE buddy = &MiPages[index];
 
-    if (index >= MiPageCount || buddy->State != MmPageFree || buddy->Order != Order)
+    if (index >= MiPageCount || MiPages[index].State != MmPageFree || MiPages[index].Order != Order)
         return NULL;
-    return buddy;
+    return &MiPages[index];
 }
 
 static VOID FreeBlock(PMM_PAGE Page, ULONG Order)

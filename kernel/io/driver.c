@@ -1,25 +1,11 @@
 /*
- * Drivers: loading and unloading. Runs at PASSIVE_LEVEL; DriversLock protects the list and the
- * state of each entry, and no driver is called with it held. A driver that is being loaded or
- * unloaded is in the list already or still, so that nobody else begins with it.
+ * The list of drivers. DriversLock (DISPATCH_LEVEL) protects it and the state of each entry. A
+ * driver that is being loaded or unloaded is in the list already or still, so that nobody else
+ * begins with it; load.c says what happens in between.
  */
 #include "iop.h"
 
-#define REGISTRY_PREFIX "\\Registry\\Machine\\System\\CurrentControlSet\\Services\\"
-#define DRIVER_PREFIX   "\\Driver\\"
-
-typedef enum _DRIVER_STATE { DriverLoading, DriverLoaded, DriverUnloading } DRIVER_STATE;
-
-typedef struct _LOADED_DRIVER {
-    LIST_ENTRY Links;
-    DRIVER_STATE State;
-    ULONG Visitors; /* keep it from being unloaded */
-    const BUILT_IN_DRIVER *Image;
-    PDEVICE_OBJECT PhysicalDevice; /* that AddDevice was called with, or NULL */
-    DRIVER_OBJECT Object;
-    DRIVER_EXTENSION Extension;
-    WCHAR Name[64];
-} LOADED_DRIVER, *PLOADED_DRIVER;
+#define DRIVER_PREFIX "\\Driver\\"
 
 static LIST_ENTRY Drivers = {&Drivers, &Drivers};
 static KSPIN_LOCK DriversLock;
@@ -38,9 +24,16 @@ VOID IopInitialize(VOID)
     IopInitializePnp();
 }
 
-/* Prefix and Name, widened, in Buffer; FALSE if it is too small. */
-static BOOLEAN MakeName(PUNICODE_STRING Result, PWSTR Buffer, SIZE_T Characters, PCSTR Prefix,
-                        PCSTR Name)
+/*
+ * Writes Prefix and Name, both ASCII, as a string of wide characters into Buffer.
+ *
+ * IRQL:    any
+ * Locks:   none
+ * Context: any
+ * Returns: FALSE if the buffer is too small
+ */
+BOOLEAN IopMakeName(PUNICODE_STRING Result, PWSTR Buffer, SIZE_T Characters, PCSTR Prefix,
+                    PCSTR Name)
 {
     SIZE_T prefixLength = strlen(Prefix);
     SIZE_T length = prefixLength + strlen(Name);
@@ -61,8 +54,18 @@ static NTSTATUS InvalidRequest(PDEVICE_OBJECT DeviceObject, struct _IRP *Irp)
     return STATUS_INVALID_DEVICE_REQUEST;
 }
 
-static PLOADED_DRIVER MakeDriver(const BUILT_IN_DRIVER *Image)
+/*
+ * Makes the entry of a driver that is going to be loaded, with its driver object filled in.
+ *
+ * IRQL:    PASSIVE_LEVEL
+ * Locks:   none
+ * Context: loading
+ * Returns: NULL when there is no memory, or when the name is too long
+ */
+PLOADED_DRIVER IopMakeDriver(const BUILT_IN_DRIVER *Image)
 {
+    KI_REQUIRE_IRQL_AT_MOST(PASSIVE_LEVEL, RULE_IRQL_IO_PASSIVE, "IrqlIoPassive1", Image);
+
     PLOADED_DRIVER driver = ExAllocatePool2(POOL_FLAG_NON_PAGED, sizeof(LOADED_DRIVER), TAG_DRIVER);
     PDRIVER_OBJECT object;
 
@@ -80,8 +83,8 @@ static PLOADED_DRIVER MakeDriver(const BUILT_IN_DRIVER *Image)
     object->DriverInit = Image->DriverEntry;
     for (ULONG n = 0; n <= IRP_MJ_MAXIMUM_FUNCTION; n++)
         object->MajorFunction[n] = InvalidRequest;
-    if (!MakeName(&object->DriverName, driver->Name, ARRAYSIZE(driver->Name), DRIVER_PREFIX,
-                  Image->Name)) {
+    if (!IopMakeName(&object->DriverName, driver->Name, ARRAYSIZE(driver->Name), DRIVER_PREFIX,
+                     Image->Name)) {
         ExFreePoolWithTag(driver, TAG_DRIVER);
         return NULL;
     }
@@ -103,9 +106,18 @@ static PLOADED_DRIVER FindDriver(PCSTR Name)
     return NULL;
 }
 
-/* FALSE if a driver of this name is there. */
-static BOOLEAN InsertDriver(PLOADED_DRIVER Driver)
+/*
+ * Puts a driver into the list, unless one of its name is there.
+ *
+ * IRQL:    PASSIVE_LEVEL
+ * Locks:   takes DriversLock
+ * Context: loading
+ * Returns: FALSE if there is one
+ */
+BOOLEAN IopInsertDriver(PLOADED_DRIVER Driver)
 {
+    KI_REQUIRE_IRQL_AT_MOST(PASSIVE_LEVEL, RULE_IRQL_IO_PASSIVE, "IrqlIoPassive1", Driver);
+
     BOOLEAN found;
     KIRQL oldIrql;
 
@@ -117,151 +129,43 @@ static BOOLEAN InsertDriver(PLOADED_DRIVER Driver)
     return !found;
 }
 
-static VOID SetState(PLOADED_DRIVER Driver, DRIVER_STATE State)
+/*
+ * The driver works: from now on it can be unloaded.
+ *
+ * IRQL:    PASSIVE_LEVEL
+ * Locks:   takes DriversLock
+ * Context: the end of loading
+ * Returns: nothing
+ */
+VOID IopDriverIsLoaded(PLOADED_DRIVER Driver)
 {
+    KI_REQUIRE_IRQL_AT_MOST(PASSIVE_LEVEL, RULE_IRQL_IO_PASSIVE, "IrqlIoPassive1", Driver);
+
     KIRQL oldIrql;
 
     KeAcquireSpinLock(&DriversLock, &oldIrql);
-    Driver->State = State;
+    Driver->State = DriverLoaded;
     KeReleaseSpinLock(&DriversLock, oldIrql);
 }
 
-/* The routines of a driver that are called at PASSIVE_LEVEL return at PASSIVE_LEVEL. */
-static VOID CheckReturn(PVOID Routine)
-{
-    KI_REQUIRE_IRQL_AT_MOST(PASSIVE_LEVEL, 0x2001D, "IrqlReturn", Routine);
-    UNREFERENCED_PARAMETER(Routine);
-}
-
-static NTSTATUS CallDriverEntry(PLOADED_DRIVER Driver)
-{
-    const SIZE_T characters = 128;
-    PWSTR buffer =
-        ExAllocatePool2(POOL_FLAG_NON_PAGED, characters * sizeof(WCHAR), TAG_DRIVER);
-    UNICODE_STRING registryPath;
-    NTSTATUS status;
-
-    if (!buffer)
-        return STATUS_INSUFFICIENT_RESOURCES;
-    MakeName(&registryPath, buffer, characters, REGISTRY_PREFIX, Driver->Image->Name);
-    status = Driver->Object.DriverInit(&Driver->Object, &registryPath);
-    CheckReturn((PVOID)Driver->Object.DriverInit);
-    ExFreePoolWithTag(buffer, TAG_DRIVER);
-    return status;
-}
-
-static NTSTATUS CallAddDevice(PLOADED_DRIVER Driver)
-{
-    PDRIVER_ADD_DEVICE addDevice = Driver->Extension.AddDevice;
-    NTSTATUS status;
-
-    if (!addDevice)
-        return STATUS_SUCCESS;
-    status = IopCreatePhysicalDevice(Driver->Image->Name, &Driver->PhysicalDevice);
-    if (!NT_SUCCESS(status))
-        return status;
-    status = addDevice(&Driver->Object, Driver->PhysicalDevice);
-    CheckReturn((PVOID)addDevice);
-    return status;
-}
-
-/* Devices that DriverEntry has made are ready; those of AddDevice are the driver's to declare. */
-static VOID DeclareDevicesReady(PDRIVER_OBJECT DriverObject)
-{
-    PDEVICE_OBJECT device = DriverObject->DeviceObject;
-
-    for (; device; device = device->NextDevice)
-        device->Flags &= ~(ULONG)DO_DEVICE_INITIALIZING;
-}
-
 /*
- * The end of a driver, loaded or not: its DPCs are waited for before the storage goes in which
- * they may be kept, and what it should have undone is looked for.
+ * Takes a driver out of the list and frees its driver object.
+ *
+ * IRQL:    PASSIVE_LEVEL
+ * Locks:   takes DriversLock
+ * Context: the end of unloading, or of loading that has failed
+ * Returns: nothing
  */
-static NTSTATUS RemoveDriver(PLOADED_DRIVER Driver)
+VOID IopFreeDriver(PLOADED_DRIVER Driver)
 {
-    NTSTATUS status;
-    KIRQL oldIrql;
+    KI_REQUIRE_IRQL_AT_MOST(PASSIVE_LEVEL, RULE_IRQL_IO_PASSIVE, "IrqlIoPassive1", Driver);
 
-    KeFlushQueuedDpcs();
-    status = IopCheckLeftovers(&Driver->Object, Driver->Image->Name);
-    if (Driver->PhysicalDevice)
-        IoDeleteDevice(Driver->PhysicalDevice);
+    KIRQL oldIrql;
 
     KeAcquireSpinLock(&DriversLock, &oldIrql);
     RemoveEntryList(&Driver->Links);
     KeReleaseSpinLock(&DriversLock, oldIrql);
     ExFreePoolWithTag(Driver, TAG_DRIVER);
-    return status;
-}
-
-/* A driver without Unload cannot be asked to undo what DriverEntry has done. */
-static VOID CallUnload(PLOADED_DRIVER Driver)
-{
-    PDRIVER_UNLOAD unload = Driver->Object.DriverUnload;
-
-    if (!unload)
-        return;
-    unload(&Driver->Object);
-    CheckReturn((PVOID)unload);
-}
-
-/*
- * Loads a driver: DriverEntry, then AddDevice if it has one. When AddDevice fails the driver is
- * unloaded again.
- *
- * IRQL:    PASSIVE_LEVEL
- * Locks:   takes DriversLock, not around the driver's routines
- * Context: a thread that may wait
- * Returns: STATUS_IMAGE_ALREADY_LOADED, STATUS_INSUFFICIENT_RESOURCES, or what the driver says;
- *          after a failure nothing is left
- * Source:  contract T-DRIVER-1..3
- */
-NTSTATUS IopLoadImage(const BUILT_IN_DRIVER *Image)
-{
-    KI_REQUIRE_IRQL_AT_MOST(PASSIVE_LEVEL, RULE_IRQL_IO_PASSIVE, "IrqlIoPassive1", Image);
-
-    PLOADED_DRIVER driver = MakeDriver(Image);
-    NTSTATUS status;
-
-    if (!driver)
-        return STATUS_INSUFFICIENT_RESOURCES;
-    if (!InsertDriver(driver)) {
-        ExFreePoolWithTag(driver, TAG_DRIVER);
-        return STATUS_IMAGE_ALREADY_LOADED;
-    }
-    status = CallDriverEntry(driver);
-    if (NT_SUCCESS(status)) {
-        DeclareDevicesReady(&driver->Object);
-        status = CallAddDevice(driver);
-        if (!NT_SUCCESS(status))
-            CallUnload(driver);
-    }
-    if (NT_SUCCESS(status))
-        SetState(driver, DriverLoaded);
-    else
-        RemoveDriver(driver);
-    return status;
-}
-
-/*
- * Loads a driver that is linked into the image.
- *
- * IRQL:    PASSIVE_LEVEL
- * Locks:   none
- * Context: a thread that may wait
- * Returns: STATUS_OBJECT_NAME_NOT_FOUND, or as IopLoadImage
- * Source:  contract T-DRIVER-1..3
- */
-NTSTATUS IopLoadDriver(PCSTR Name)
-{
-    KI_REQUIRE_IRQL_AT_MOST(PASSIVE_LEVEL, RULE_IRQL_IO_PASSIVE, "IrqlIoPassive1", Name);
-
-    for (const BUILT_IN_DRIVER *image = IopBuiltInDrivers; image->Name; image++) {
-        if (strcmp(image->Name, Name) == 0)
-            return IopLoadImage(image);
-    }
-    return STATUS_OBJECT_NAME_NOT_FOUND;
 }
 
 /* Does anybody refer to one of the driver's devices, or stand on it? */
@@ -278,9 +182,20 @@ static BOOLEAN IsInUse(PDRIVER_OBJECT DriverObject)
     return device != NULL;
 }
 
-/* Finds the driver and makes it ours to unload. */
-static NTSTATUS ClaimForUnload(PCSTR Name, PLOADED_DRIVER *Driver)
+/*
+ * Finds a driver and makes it the caller's to unload.
+ *
+ * IRQL:    PASSIVE_LEVEL
+ * Locks:   takes DriversLock, in it IopDeviceLock
+ * Context: unloading
+ * Returns: STATUS_OBJECT_NAME_NOT_FOUND, STATUS_INVALID_DEVICE_REQUEST (no Unload routine),
+ *          STATUS_DEVICE_BUSY
+ * Source:  contract T-DRIVER-4
+ */
+NTSTATUS IopClaimForUnload(PCSTR Name, PLOADED_DRIVER *Driver)
 {
+    KI_REQUIRE_IRQL_AT_MOST(PASSIVE_LEVEL, RULE_IRQL_IO_PASSIVE, "IrqlIoPassive1", Name);
+
     NTSTATUS status = STATUS_SUCCESS;
     PLOADED_DRIVER driver;
     KIRQL oldIrql;
@@ -300,30 +215,6 @@ static NTSTATUS ClaimForUnload(PCSTR Name, PLOADED_DRIVER *Driver)
     KeReleaseSpinLock(&DriversLock, oldIrql);
     *Driver = driver;
     return status;
-}
-
-/*
- * Unloads a driver.
- *
- * IRQL:    PASSIVE_LEVEL
- * Locks:   takes DriversLock, in it IopDeviceLock; none around the driver's routine
- * Context: a thread that may wait
- * Returns: STATUS_OBJECT_NAME_NOT_FOUND if it is not loaded, STATUS_INVALID_DEVICE_REQUEST if it
- *          has no Unload routine, STATUS_DEVICE_BUSY if it is in use; STATUS_UNSUCCESSFUL if it
- *          has left devices behind, which are deleted then
- * Source:  contract T-DRIVER-4, T-KeFlushQueuedDpcs-5
- */
-NTSTATUS IopUnloadDriver(PCSTR Name)
-{
-    KI_REQUIRE_IRQL_AT_MOST(PASSIVE_LEVEL, RULE_IRQL_IO_PASSIVE, "IrqlIoPassive1", Name);
-
-    PLOADED_DRIVER driver;
-    NTSTATUS status = ClaimForUnload(Name, &driver);
-
-    if (!NT_SUCCESS(status))
-        return status;
-    CallUnload(driver);
-    return RemoveDriver(driver);
 }
 
 /*

@@ -71,8 +71,7 @@ static NTSTATUS ConnectLineBased(const IO_CONNECT_INTERRUPT_LINE_BASED_PARAMETER
         .ServiceRoutine = Parameters->ServiceRoutine,
         .ServiceContext = Parameters->ServiceContext,
         .SpinLock = Parameters->SpinLock,
-        .SynchronizeIrql =
-            Parameters->SynchronizeIrql > irql ? Parameters->SynchronizeIrql : irql,
+        .SynchronizeIrql = Parameters->SynchronizeIrql > irql ? Parameters->SynchronizeIrql : irql,
         .ShareVector = level,
         .Vector = vector,
         .Irql = irql,
@@ -101,8 +100,7 @@ NTSTATUS IoConnectInterruptEx(PIO_CONNECT_INTERRUPT_PARAMETERS Parameters)
     case CONNECT_FULLY_SPECIFIED:
         return ConnectFullySpecified(&Parameters->FullySpecified, 0);
     case CONNECT_FULLY_SPECIFIED_GROUP:
-        return ConnectFullySpecified(&Parameters->FullySpecified,
-                                     Parameters->FullySpecified.Group);
+        return ConnectFullySpecified(&Parameters->FullySpecified, Parameters->FullySpecified.Group);
     case CONNECT_LINE_BASED:
         return ConnectLineBased(&Parameters->LineBased);
     case CONNECT_MESSAGE_BASED:

@@ -33,9 +33,32 @@ typedef struct _DEVOBJ_EXTENSION {
  */
 extern KSPIN_LOCK IopDeviceLock;
 
-/* Frees a device that is delete-pending and not in use any more. Under IopDeviceLock: unlinks. */
+/* kernel/io/device.c */
 BOOLEAN IopUnlinkIfUnused(PDEVICE_OBJECT DeviceObject);
 VOID IopFreeDevice(PDEVICE_OBJECT DeviceObject);
+
+/* A driver in the list. State, Visitors: DriversLock; the rest: who loads or unloads it. */
+typedef enum _DRIVER_STATE { DriverLoading, DriverLoaded, DriverUnloading } DRIVER_STATE;
+
+typedef struct _LOADED_DRIVER {
+    LIST_ENTRY Links;
+    DRIVER_STATE State;
+    ULONG Visitors; /* keep it from being unloaded */
+    const BUILT_IN_DRIVER *Image;
+    PDEVICE_OBJECT PhysicalDevice; /* that AddDevice was called with, or NULL */
+    DRIVER_OBJECT Object;
+    DRIVER_EXTENSION Extension;
+    WCHAR Name[64];
+} LOADED_DRIVER, *PLOADED_DRIVER;
+
+/* kernel/io/driver.c */
+BOOLEAN IopMakeName(PUNICODE_STRING Result, PWSTR Buffer, SIZE_T Characters, PCSTR Prefix,
+                    PCSTR Name);
+PLOADED_DRIVER IopMakeDriver(const BUILT_IN_DRIVER *Image);
+BOOLEAN IopInsertDriver(PLOADED_DRIVER Driver);
+VOID IopDriverIsLoaded(PLOADED_DRIVER Driver);
+NTSTATUS IopClaimForUnload(PCSTR Name, PLOADED_DRIVER *Driver);
+VOID IopFreeDriver(PLOADED_DRIVER Driver);
 
 /*
  * The driver that owns the physical device objects: makes one for a driver, with the line that the

@@ -9,7 +9,7 @@
  */
 #include "iop.h"
 
-#define ONE_SECOND         10000000LL /* in 100 ns */
+#define ONE_SECOND          10000000LL /* in 100 ns */
 #define PERIOD_MILLISECONDS 1000
 
 typedef struct _IO_TIMER {
@@ -51,15 +51,15 @@ static VOID CallTimerRoutine(PKDPC Dpc, PVOID DeferredContext, PVOID SystemArgum
     timer->Calling = FALSE;
 }
 
-/* On the timer's processor nothing but the routine itself can run at DISPATCH_LEVEL during a call. */
+/* On the timer's processor nothing but the routine itself can run at DISPATCH_LEVEL during a call.
+ */
 static BOOLEAN IsInsideRoutine(const IO_TIMER *Timer)
 {
     return KeGetCurrentProcessorIndex() == Timer->Dpc.Number - 1u && Timer->Calling;
 }
 
 /* The last DPC of a timer: nobody touches the timer after Ended has been set. */
-static VOID EndTimer(PKDPC Dpc, PVOID DeferredContext, PVOID SystemArgument1,
-                     PVOID SystemArgument2)
+static VOID EndTimer(PKDPC Dpc, PVOID DeferredContext, PVOID SystemArgument1, PVOID SystemArgument2)
 {
     PIO_TIMER timer = DeferredContext;
 

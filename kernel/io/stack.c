@@ -18,8 +18,7 @@ static PDEVICE_OBJECT TopOfStack(PDEVICE_OBJECT DeviceObject)
  *          (DO_DEVICE_INITIALIZING) or is being deleted
  * Source:  contract T-IoAttach-1
  */
-PDEVICE_OBJECT IoAttachDeviceToDeviceStack(PDEVICE_OBJECT SourceDevice,
-                                           PDEVICE_OBJECT TargetDevice)
+PDEVICE_OBJECT IoAttachDeviceToDeviceStack(PDEVICE_OBJECT SourceDevice, PDEVICE_OBJECT TargetDevice)
 {
     KI_REQUIRE_IRQL_AT_MOST(DISPATCH_LEVEL, RULE_IRQL_KE_DISPATCH_LTE, "IrqlIoDispatch",
                             SourceDevice);

@@ -65,20 +65,16 @@ static BOOLEAN HasInputArrived(PVOID Context)
     return InputArrived;
 }
 
-/* The next key, waiting for it if there is none. */
-static ULONG ReadKey(VOID)
+/* The next key that has arrived already, or KD_KEY_NONE. */
+static ULONG TakeKey(VOID)
 {
     ULONG key = KD_KEY_NONE;
     CHAR character;
 
-    while (key == KD_KEY_NONE) {
-        /* Down before the look, so that what arrives after the look is not forgotten. */
-        InputArrived = FALSE;
-        if (KeSynchronizeExecution(InputInterrupt, TakeCharacter, &character))
-            key = KdpDecodeKey(&Decoder, (UCHAR)character);
-        else
-            KiWaitUntil(HasInputArrived, NULL);
-    }
+    /* Down before the look, so that what arrives after the look is not forgotten. */
+    InputArrived = FALSE;
+    while (key == KD_KEY_NONE && KeSynchronizeExecution(InputInterrupt, TakeCharacter, &character))
+        key = KdpDecodeKey(&Decoder, (UCHAR)character);
     return key;
 }
 
@@ -113,59 +109,29 @@ NTSTATUS KdInitializeInput(VOID)
     return status;
 }
 
-/* The length of the part that all commands beginning with the line have in common. */
-static ULONG CommonLength(const KD_LINE *Line, PCSTR *First, PULONG Count)
+/* Shows what the keys so far have made of the line. */
+static VOID DrawLine(VOID)
 {
-    ULONG common = 0;
+    KIRQL oldIrql = KdpAcquireConsole();
 
-    *Count = 0;
-    for (const KD_COMMAND *command = KdpCommands; command->Name; command++) {
-        ULONG length = 0;
-
-        if (strncmp(command->Name, Line->Text, Line->Length) != 0)
-            continue;
-        if ((*Count)++ == 0) {
-            *First = command->Name;
-            common = (ULONG)strlen(command->Name);
-            continue;
-        }
-        while (length < common && command->Name[length] == (*First)[length])
-            length++;
-        common = length;
-    }
-    return common;
-}
-
-/* Prints the commands that begin with the line. The console's lock is held. */
-static VOID PrintCandidates(const KD_LINE *Line)
-{
-    CHAR row[200];
-    int length = 0;
-
-    for (const KD_COMMAND *command = KdpCommands; command->Name; command++)
-        if (strncmp(command->Name, Line->Text, Line->Length) == 0)
-            length +=
-                RtlStringPrint(&row[length], sizeof(row) - (SIZE_T)length, "%s ", command->Name);
-    length += RtlStringPrint(&row[length], sizeof(row) - (SIZE_T)length, "\n");
-    KdpWrite(row, (SIZE_T)length);
-}
-
-/* Tab: completes the command's name as far as it is certain, or shows what is possible. */
-static VOID Complete(PKD_LINE Line)
-{
-    PCSTR first = NULL;
-    ULONG count, common;
-
-    if (Line->Cursor != Line->Length || strchr(Line->Text, ' '))
-        return;
-    common = CommonLength(Line, &first, &count);
-    if (common > Line->Length)
-        KdpInsertText(Line, &first[Line->Length], common - Line->Length);
-    else if (count > 1)
-        PrintCandidates(Line);
-    if (count == 1)
-        KdpInsertText(Line, " ", 1);
     KdpDrawLine();
+    KdpReleaseConsole(oldIrql);
+}
+
+/*
+ * The next key. Before it waits it draws the line: once for all the keys that came in a row, as
+ * when text is pasted.
+ */
+static ULONG ReadKey(VOID)
+{
+    ULONG key = TakeKey();
+
+    if (key != KD_KEY_NONE)
+        return key;
+    DrawLine();
+    while ((key = TakeKey()) == KD_KEY_NONE)
+        KiWaitUntil(HasInputArrived, NULL);
+    return key;
 }
 
 /* Applies one key. TRUE: the line is finished. The console's lock is held. */
@@ -174,15 +140,11 @@ static BOOLEAN ApplyKey(PKD_LINE Line, ULONG Key)
     static const CHAR clearScreen[] = "\x1b[2J\x1b[H";
 
     switch (KdpEditLine(Line, Key)) {
-    case KdEditChanged:
-        KdpDrawLine();
-        return FALSE;
     case KdEditClear:
         ArchConsoleWrite(clearScreen, sizeof(clearScreen) - 1);
-        KdpDrawLine();
         return FALSE;
     case KdEditComplete:
-        Complete(Line);
+        KdpCompleteCommand(Line);
         return FALSE;
     case KdEditAborted:
         KdpInsertText(Line, "^C", 2);

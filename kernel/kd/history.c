@@ -23,7 +23,7 @@ VOID KdpAddHistory(PCSTR Text)
 
     if (Text[0] == 0 || (last && strcmp(last, Text) == 0))
         return;
-    RtlStringPrint(Lines[LineCount % HISTORY_LINES], KD_LINE_SIZE, "%s", Text);
+    KdpCopyText(Lines[LineCount % HISTORY_LINES], Text);
     LineCount++;
 }
 

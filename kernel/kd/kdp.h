@@ -25,6 +25,9 @@ VOID KdpEndLine(VOID);
 /* Draws the shown line again after an edit. */
 VOID KdpDrawLine(VOID);
 
+/* The Tab key (complete.c). The caller holds the console's lock. */
+VOID KdpCompleteCommand(PKD_LINE Line);
+
 /* ---- the monitor (monitor.c, commands/) ---- */
 
 /* One command. The monitor checks the number of arguments before it calls Routine. */

@@ -73,6 +73,8 @@ ULONG KdpDecodeKey(PKD_KEY_DECODER Decoder, UCHAR Byte)
 {
     switch (Decoder->State) {
     case StateEscape:
+        if (Byte == ESCAPE) /* the key Esc itself, and then a sequence */
+            return KD_KEY_NONE;
         Decoder->Parameter = 0;
         Decoder->State = Byte == '[' || Byte == 'O' ? StateSequence : StateCharacter;
         return Decoder->State == StateSequence ? KD_KEY_NONE : KD_KEY_UNKNOWN;

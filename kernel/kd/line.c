@@ -11,11 +11,22 @@ VOID KdpInitializeLine(PKD_LINE Line, PCSTR Prompt)
     Line->Prompt = Prompt;
 }
 
+/* Copies a line's text, cut to what a line can hold; returns its length. */
+ULONG KdpCopyText(CHAR Destination[KD_LINE_SIZE], PCSTR Source)
+{
+    SIZE_T length = strlen(Source);
+
+    if (length > KD_LINE_SIZE - 1)
+        length = KD_LINE_SIZE - 1;
+    memcpy(Destination, Source, length);
+    Destination[length] = 0;
+    return (ULONG)length;
+}
+
 /* Replaces the text; the cursor goes behind it. */
 VOID KdpSetLine(PKD_LINE Line, PCSTR Text)
 {
-    RtlStringPrint(Line->Text, sizeof(Line->Text), "%s", Text);
-    Line->Length = Line->Cursor = (ULONG)strlen(Line->Text);
+    Line->Length = Line->Cursor = KdpCopyText(Line->Text, Text);
 }
 
 /* Puts text in front of the cursor, all of it or nothing. */

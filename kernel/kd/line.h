@@ -56,6 +56,7 @@ typedef enum _KD_EDIT {
 } KD_EDIT;
 
 VOID KdpInitializeLine(PKD_LINE Line, PCSTR Prompt);
+ULONG KdpCopyText(CHAR Destination[KD_LINE_SIZE], PCSTR Source);
 VOID KdpSetLine(PKD_LINE Line, PCSTR Text);
 BOOLEAN KdpInsertText(PKD_LINE Line, PCSTR Text, ULONG Length); /* FALSE: no room */
 KD_EDIT KdpEditLine(PKD_LINE Line, ULONG Key);

@@ -4,6 +4,7 @@
  */
 #include "kd.h"
 #include "arch.h"
+#include "io.h"
 
 /* One function; the build writes these in the order of their addresses. */
 typedef struct _KD_SYMBOL {
@@ -76,8 +77,21 @@ PVOID KdFindAddress(PCSTR Name)
     return NULL;
 }
 
+/* Writes name and offset; a driver's function as "driver!name". */
+static VOID FormatSymbol(PCHAR Buffer, SIZE_T Size, const VOID *Address, PCSTR Name,
+                         ULONG_PTR Offset)
+{
+    const BUILT_IN_DRIVER *driver = IopFindDriverByAddress(Address);
+    CHAR offset[24] = "";
+
+    if (Offset)
+        RtlStringPrint(offset, sizeof(offset), "+0x%llx", (ULONG64)Offset);
+    RtlStringPrint(Buffer, Size, "%s%s%s%s", driver ? driver->Name : "", driver ? "!" : "", Name,
+                   offset);
+}
+
 /*
- * Writes "name+0x12", "name", or the number if there is no name.
+ * Writes "name+0x12" or "name" or, in a driver, "driver!name"; the number if there is no name.
  *
  * IRQL:    any
  * Locks:   none
@@ -91,10 +105,8 @@ PCHAR KdFormatAddress(PCHAR Buffer, SIZE_T Size, const VOID *Address)
 
     if (name == NULL)
         RtlStringPrint(Buffer, Size, "0x%llx", (ULONG64)Address);
-    else if (offset == 0)
-        RtlStringPrint(Buffer, Size, "%s", name);
     else
-        RtlStringPrint(Buffer, Size, "%s+0x%llx", name, (ULONG64)offset);
+        FormatSymbol(Buffer, Size, Address, name, offset);
     return Buffer;
 }
 
@@ -119,13 +131,14 @@ VOID KdPrintAddress(const VOID *Address)
  */
 static VOID PrintReturnAddress(ULONG Index, const VOID *Address)
 {
+    const VOID *call = (const UCHAR *)Address - 1;
+    CHAR text[64] = "";
     ULONG_PTR offset;
-    PCSTR name = KdFindSymbol((const UCHAR *)Address - 1, &offset);
+    PCSTR name = KdFindSymbol(call, &offset);
 
     if (name)
-        DbgPrint("    %2u %016llx %s+0x%llx\n", Index, (ULONG64)Address, name, (ULONG64)offset + 1);
-    else
-        DbgPrint("    %2u %016llx\n", Index, (ULONG64)Address);
+        FormatSymbol(text, sizeof(text), call, name, offset + 1);
+    DbgPrint("    %2u %016llx %s\n", Index, (ULONG64)Address, text);
 }
 
 /*

@@ -90,6 +90,27 @@ static VOID PrintActivity(PKPRCB Prcb)
     DbgPrint("\n");
 }
 
+/* The processors that were at work, one line each, and how many were idle. */
+static VOID PrintOthers(PKPRCB Current)
+{
+    ULONG idle = 0;
+
+    for (LONG i = 0; i < KeNumberProcessors; i++) {
+        PKPRCB prcb = KiProcessorBlock[i];
+
+        if (prcb == NULL || prcb == Current)
+            continue;
+        if (prcb->IdleHalt) {
+            idle++;
+            continue;
+        }
+        DbgPrint("Processor  %u, ", prcb->Number);
+        PrintActivity(prcb);
+    }
+    if (idle)
+        DbgPrint("Others     %u idle\n", idle);
+}
+
 static VOID PrintProcessors(const KBUGCHECK_REPORT *Report)
 {
     PKPRCB current = KeGetCurrentPrcb();
@@ -97,14 +118,17 @@ static VOID PrintProcessors(const KBUGCHECK_REPORT *Report)
     DbgPrint("IRQL       %u %s, before the bug check\n", Report->Irql, KiIrqlName(Report->Irql));
     DbgPrint("Processor  %u of %d, ", current->Number, KeNumberProcessors);
     PrintActivity(current);
-    for (LONG i = 0; i < KeNumberProcessors; i++) {
-        PKPRCB prcb = KiProcessorBlock[i];
+    PrintOthers(current);
+}
 
-        if (prcb && prcb != current) {
-            DbgPrint("    other  %u, ", prcb->Number);
-            PrintActivity(prcb);
-        }
-    }
+/* The three registers that a frame tells about the caller of the function that it belongs to. */
+static VOID PrintCallerRegisters(const VOID *Frame)
+{
+    const ULONG_PTR *frame = Frame;
+    CHAR name[64];
+
+    DbgPrint("Registers  of the caller\n  rip=%016llx  %s\n  rsp=%016llx  rbp=%016llx\n", frame[1],
+             KdFormatAddress(name, sizeof(name), (PVOID)frame[1]), (ULONG64)&frame[2], frame[0]);
 }
 
 /*
@@ -126,6 +150,7 @@ static VOID PrintPlace(const KBUGCHECK_REPORT *Report)
         if (trapFrame->Rbp)
             KdPrintBacktrace((PVOID)trapFrame->Rbp);
     } else {
+        PrintCallerRegisters(Report->Frame);
         DbgPrint("Backtrace\n");
         KdPrintBacktrace(Report->Frame);
     }

@@ -72,7 +72,7 @@ static VOID Link(PKINTERRUPT Interrupt)
 
     while (*link)
         link = &(*link)->Next;
-    InterlockedExchangePointer(link, Interrupt);
+    (void)InterlockedExchangePointer(link, Interrupt);
 }
 
 static VOID Unlink(PKINTERRUPT Interrupt)
@@ -81,7 +81,7 @@ static VOID Unlink(PKINTERRUPT Interrupt)
 
     while (*link != Interrupt)
         link = &(*link)->Next;
-    InterlockedExchangePointer(link, Interrupt->Next);
+    (void)InterlockedExchangePointer(link, Interrupt->Next);
 }
 
 static VOID SetActive(PKINTERRUPT Interrupt, BOOLEAN Active)
@@ -125,8 +125,7 @@ static NTSTATUS CheckParameters(const IO_CONNECT_INTERRUPT_FULLY_SPECIFIED_PARAM
     if (vector < FIRST_DEVICE_VECTOR || vector > LAST_DEVICE_VECTOR ||
         VECTOR_IRQL(vector) != Parameters->Irql)
         return STATUS_INVALID_PARAMETER;
-    if (Parameters->SynchronizeIrql < Parameters->Irql ||
-        Parameters->SynchronizeIrql > SYNCH_LEVEL)
+    if (Parameters->SynchronizeIrql < Parameters->Irql || Parameters->SynchronizeIrql > SYNCH_LEVEL)
         return STATUS_INVALID_PARAMETER;
     if (Parameters->InterruptMode != Latched && Parameters->InterruptMode != LevelSensitive)
         return STATUS_INVALID_PARAMETER;

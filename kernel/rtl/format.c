@@ -24,20 +24,20 @@ static PCSTR ParseFlags(PCSTR Format, CONVERSION *How)
     return Format;
 }
 
-/* Decimal digits, or an asterisk for an argument. */
+/* Decimal digits, or an asterisk for an argument. Kept small enough to compute with. */
 static PCSTR ParseNumber(PCSTR Format, CONVERSION *How, int *Number)
 {
     const int largest = 0xFFFF;
+    int number = 0;
 
-    *Number = 0;
     if (*Format == '*') {
-        *Number = va_arg(*How->Arguments, int);
-        return Format + 1;
+        number = va_arg(*How->Arguments, int);
+        Format++;
+    } else {
+        for (; *Format >= '0' && *Format <= '9'; Format++)
+            number = number > largest ? number : number * 10 + (*Format - '0');
     }
-    for (; *Format >= '0' && *Format <= '9'; Format++) {
-        if (*Number < largest)
-            *Number = *Number * 10 + (*Format - '0');
-    }
+    *Number = number > largest ? largest : number < -largest ? -largest : number;
     return Format;
 }
 
@@ -46,7 +46,7 @@ static PCSTR ParseWidth(PCSTR Format, CONVERSION *How)
     Format = ParseNumber(Format, How, &How->Width);
     if (How->Width < 0) {
         How->Flags |= FlagLeft;
-        How->Width = How->Width < -MAXLONG ? MAXLONG : -How->Width;
+        How->Width = -How->Width;
     }
     How->Precision = NO_PRECISION;
     if (*Format == '.') {

@@ -9,7 +9,7 @@ VOID RtlpPut(OUTPUT *Output, CHAR Character)
 
 static VOID PutMany(OUTPUT *Output, CHAR Character, int Count)
 {
-    while (Count-- > 0)
+    while (Count-- > 0 && Output->Position < Output->Limit)
         RtlpPut(Output, Character);
 }
 
@@ -37,6 +37,9 @@ static VOID PutNumber(OUTPUT *Output, const CONVERSION *How, ULONG64 Value, ULON
 
     if (zeros < 0)
         zeros = 0;
+    /* An octal number's prefix is a zero in front of the digits, which may be there already. */
+    if (Base == 8 && (How->Flags & FlagPrefix) && zeros == 0 && Value != 0)
+        zeros = 1;
     if (How->Precision == NO_PRECISION && (How->Flags & (FlagZero | FlagLeft)) == FlagZero &&
         zeros < How->Width - length - count)
         zeros = How->Width - length - count;
@@ -95,7 +98,7 @@ static VOID PutUnsigned(OUTPUT *Output, CONVERSION *How)
         PutNumber(Output, How, value, 10, "");
         break;
     case 'o':
-        PutNumber(Output, How, value, 8, prefix && value ? "0" : "");
+        PutNumber(Output, How, value, 8, "");
         break;
     case 'X':
         How->Flags |= FlagUpper;

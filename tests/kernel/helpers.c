@@ -74,6 +74,15 @@ VOID KtNextTick(VOID)
     } while (now.QuadPart == before.QuadPart);
 }
 
+VOID KtAwaitClock(VOID)
+{
+    volatile ULONG64 *interrupts = &KeGetCurrentPrcb()->Clock.Interrupts;
+    ULONG64 before = *interrupts;
+
+    while (*interrupts == before)
+        ArchPause();
+}
+
 BOOLEAN KtIsExact(VOID)
 {
     return KiGetOption("exact") != NULL;

@@ -37,8 +37,8 @@ extern const KTEST *const KiTestSuitesEnd[];
 /*
  * Runs what Glob names and ends the emulator. Glob is a list, separated by commas, of patterns
  * with * and ?, each for suites ("timer", "negative.*") or for single tests
- * ("timer.T-KeSetTimer-4"). A pattern that begins with * leaves out the suites with a dot in
- * their name: negative.* and stress.*. IRQL: PASSIVE_LEVEL, processor 0.
+ * ("timer.T-KeSetTimer-4"). A pattern that begins with * leaves out the suites negative.* and
+ * stress.*. IRQL: PASSIVE_LEVEL, processor 0.
  */
 DECLSPEC_NORETURN VOID KiRunTests(PCSTR Glob);
 
@@ -166,6 +166,9 @@ BOOLEAN KtSleepUntil(const volatile LONG *Value, LONG Least);
 /* Until the time page's tick count has changed. PASSIVE_LEVEL or above, below CLOCK_LEVEL. */
 VOID KtNextTick(VOID);
 
+/* Until this processor has taken a clock interrupt: what was due before is known to be due. */
+VOID KtAwaitClock(VOID);
+
 /* Option `exact`: instructions are counted, lateness is the length of a path. */
 BOOLEAN KtIsExact(VOID);
 
@@ -182,7 +185,7 @@ VOID KtJitter(ULONG Most);   /* up to so many turns of an empty loop */
 
 #define KT_TAG           0x7473654Bu /* "Kest": every block must be free at the end of its test */
 #define POISON           0x5A
-#define KtPoison(object) memset((object), POISON, sizeof(*(object)))
+#define KtPoison(object) memset((PVOID)(object), POISON, sizeof(*(object)))
 
 /* A timer and a DPC that say when and how the routine ran. */
 typedef struct _KT_PROBE {

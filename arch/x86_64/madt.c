@@ -125,6 +125,14 @@ static PCSTR AddEntry(ACPI_MACHINE *Machine, const UCHAR *Entry)
     return NULL;
 }
 
+/*
+ *
+ * IRQL:    any
+ * Locks:   none
+ * Context: any
+ * Returns: NULL, or the sentence that says why the machine is unusable
+ * Source:  ACPI 6.4, 5.2.12
+ */
 PCSTR AcpiReadMadt(const ACPI_ROOT *Root, ACPI_MACHINE *Machine)
 {
     ACPI_TABLE table;

@@ -108,7 +108,7 @@ static PCSTR ReadPackage(AML Aml, ACPI_MACHINE *Machine)
 
     EnterPackage(&Aml);
     elements = TakeByte(&Aml);
-    if (Aml.Truncated || elements < 2)
+    if (elements < 2) /* 0 when nothing was left to read */
         return Truncated;
     defect = TakeSleepType(&Aml, &a);
     if (defect == NULL)
@@ -151,6 +151,15 @@ static PCSTR SearchTable(const ACPI_TABLE *Table, ACPI_MACHINE *Machine)
     return defect;
 }
 
+/*
+ * Searches the DSDT, then the SSDTs.
+ *
+ * IRQL:    any
+ * Locks:   none
+ * Context: any
+ * Returns: NULL, or what is wrong with the DSDT's definition
+ * Source:  ACPI 6.4, 7.4.2 and 20.2
+ */
 PCSTR AcpiReadSleepType(const ACPI_ROOT *Root, ULONG64 Dsdt, ACPI_MACHINE *Machine)
 {
     ACPI_TABLE table;

@@ -53,6 +53,14 @@ static USHORT PortOf(const ACPI_TABLE *Table, ULONG OldOffset, ULONG NewOffset)
     return port <= 0xFFFF ? (USHORT)port : 0;
 }
 
+/*
+ *
+ * IRQL:    any
+ * Locks:   none
+ * Context: any
+ * Returns: NULL and the DSDT's address, 0 if there is none; or a sentence
+ * Source:  ACPI 6.4, 5.2.9
+ */
 PCSTR AcpiReadFadt(const ACPI_ROOT *Root, ACPI_MACHINE *Machine, ULONG64 *Dsdt)
 {
     ACPI_TABLE table;

@@ -43,6 +43,13 @@ static BOOLEAN WaitForTurn(ULONG Wanted, ULONG64 Begin)
     return TRUE;
 }
 
+/*
+ * IRQL:    any
+ * Locks:   none
+ * Context: any; ArchCounterFrequency is known
+ * Returns: TRUE if at least Microseconds have passed since the counter stood at Begin
+ * Source:  -
+ */
 BOOLEAN KiHasPassed(ULONG64 Begin, ULONG64 Microseconds)
 {
     return ArchReadCounter() - Begin >= ArchCounterFrequency / 1000 * Microseconds / 1000;

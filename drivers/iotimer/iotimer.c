@@ -1,0 +1,236 @@
+/*
+ * iotimer: a watchdog over the requests to a device that sometimes does not answer. IoTimer, the
+ * routine of the device's timer, is called about once a second.
+ *
+ *     a request begins     SecondsLeft = LIMIT_SECONDS + 1, and the device is asked
+ *     InterruptService     SecondsLeft = NO_REQUEST; DpcForIsr completes the request
+ *     IoTimer              SecondsLeft -= 1; at 0: resets the device and asks it once more;
+ *                          at 0 again: SecondsLeft = NO_REQUEST; CustomDpc fails the request
+ *
+ * Whoever changes SecondsLeft to NO_REQUEST ends the request, and nobody else does; device.c says
+ * how it is known who was first. The + 1: the second before the next call of IoTimer has begun
+ * already.
+ */
+#include "iotimer.h"
+
+/* A time in seconds, for "%I64u.%06I64u s". */
+#define SECONDS(time) (time) / 10000000, (time) % 10000000 / 10
+
+#define MILLISECOND    10000LL /* in 100 ns */
+#define REQUEST_PERIOD 500     /* ms */
+
+static UNICODE_STRING DeviceName = RTL_CONSTANT_STRING(L"\\Device\\IoTimer0");
+static UNICODE_STRING LinkName = RTL_CONSTANT_STRING(L"\\DosDevices\\IoTimer0");
+
+static ULONG64 Now(VOID)
+{
+    ULONG64 counter;
+
+    return KeQueryInterruptTimePrecise(&counter);
+}
+
+/* ---- DPC routines: DISPATCH_LEVEL ---- */
+
+static VOID PrintEvent(PDEVICE_EXTENSION Extension, PCSTR Routine, PCSTR Event)
+{
+    DbgPrint("iotimer: %s ran %I64u.%06I64u s, processor %u, IRQL %u: request %u %s\n", Routine,
+             SECONDS(Now() - Extension->StartTime), KeGetCurrentProcessorIndex(),
+             KeGetCurrentIrql(), Extension->Number, Event);
+}
+
+/* Makes the device busy with the next request. FALSE if it is busy. */
+static BOOLEAN Claim(PDEVICE_EXTENSION Extension)
+{
+    BOOLEAN claimed;
+
+    KeAcquireSpinLockAtDpcLevel(&Extension->Lock);
+    claimed = !Extension->Busy;
+    if (claimed) {
+        Extension->Busy = TRUE;
+        Extension->Number++;
+    }
+    KeReleaseSpinLockFromDpcLevel(&Extension->Lock);
+    return claimed;
+}
+
+/* Ends the request and counts it. The device is free for the next one. */
+static VOID Release(PDEVICE_EXTENSION Extension, PULONG Counter)
+{
+    KeAcquireSpinLockAtDpcLevel(&Extension->Lock);
+    ++*Counter;
+    Extension->Busy = FALSE;
+    KeReleaseSpinLockFromDpcLevel(&Extension->Lock);
+}
+
+/* CustomTimerDpc, every half second: does what StartIo would do with a request of a program. */
+static KDEFERRED_ROUTINE CustomTimerDpc;
+_Use_decl_annotations_ static VOID CustomTimerDpc(PKDPC Dpc, PVOID DeferredContext,
+                                                  PVOID SystemArgument1, PVOID SystemArgument2)
+{
+    PDEVICE_EXTENSION extension = DeferredContext;
+
+    UNREFERENCED_PARAMETER(Dpc);
+    UNREFERENCED_PARAMETER(SystemArgument1);
+    UNREFERENCED_PARAMETER(SystemArgument2);
+    if (!Claim(extension))
+        return;
+    PrintEvent(extension, "CustomTimerDpc", "begins");
+    AskDevice(extension);
+}
+
+/* DpcForIsr: the device has answered. */
+static IO_DPC_ROUTINE DpcForIsr;
+_Use_decl_annotations_ static VOID DpcForIsr(PKDPC Dpc, PDEVICE_OBJECT DeviceObject,
+                                             struct _IRP *Irp, PVOID Context)
+{
+    PDEVICE_EXTENSION extension = DeviceObject->DeviceExtension;
+
+    UNREFERENCED_PARAMETER(Dpc);
+    UNREFERENCED_PARAMETER(Irp);
+    UNREFERENCED_PARAMETER(Context);
+    PrintEvent(extension, "DpcForIsr", "is completed");
+    Release(extension, &extension->Completed);
+}
+
+/* CustomDpc: the device has not answered, after the reset neither. */
+static KDEFERRED_ROUTINE CustomDpc;
+_Use_decl_annotations_ static VOID CustomDpc(PKDPC Dpc, PVOID DeferredContext,
+                                             PVOID SystemArgument1, PVOID SystemArgument2)
+{
+    PDEVICE_EXTENSION extension = DeferredContext;
+
+    UNREFERENCED_PARAMETER(Dpc);
+    UNREFERENCED_PARAMETER(SystemArgument1);
+    UNREFERENCED_PARAMETER(SystemArgument2);
+    PrintEvent(extension, "CustomDpc", "has failed");
+    Release(extension, &extension->Failed);
+}
+
+/*
+ * IoTimer: the watchdog. Its first call comes about one second after IoStartTimer, and then one
+ * about every second.
+ */
+static IO_TIMER_ROUTINE IoTimer;
+_Use_decl_annotations_ static VOID IoTimer(PDEVICE_OBJECT DeviceObject, PVOID Context)
+{
+    static const PCSTR texts[] = {
+        [NothingToDo] = "nothing to watch",
+        [StillWaiting] = "no answer yet",
+        [DeviceWasReset] = "no answer in time, the device is reset and asked again",
+        [RequestHasFailed] = "no answer again, CustomDpc is queued",
+    };
+    PDEVICE_EXTENSION extension = Context;
+    ULONG64 ran = Now() - extension->StartTime;
+    VERDICT verdict = WatchDevice(extension);
+
+    UNREFERENCED_PARAMETER(DeviceObject);
+    DbgPrint("iotimer: IoTimer due %I64u s, ran %I64u.%06I64u s, processor %u, IRQL %u: %s\n",
+             ran / 10000000, SECONDS(ran), KeGetCurrentProcessorIndex(), KeGetCurrentIrql(),
+             texts[verdict]);
+    if (verdict == RequestHasFailed)
+        KeInsertQueueDpc(&extension->FailDpc, NULL, NULL);
+}
+
+/* ---- start and end: PASSIVE_LEVEL ---- */
+
+/* All that a routine uses is made before anything can call it. */
+static NTSTATUS StartDriver(PDEVICE_OBJECT Device)
+{
+    PDEVICE_EXTENSION extension = Device->DeviceExtension;
+    LARGE_INTEGER dueTime = {.QuadPart = -REQUEST_PERIOD * MILLISECOND};
+    NTSTATUS status;
+
+    KeInitializeSpinLock(&extension->Lock);
+    KeInitializeTimer(&extension->RequestTimer);
+    KeInitializeDpc(&extension->RequestDpc, CustomTimerDpc, extension);
+    KeInitializeDpc(&extension->FailDpc, CustomDpc, extension);
+    IoInitializeDpcRequest(Device, DpcForIsr);
+    status = IoInitializeTimer(Device, IoTimer, extension);
+    if (NT_SUCCESS(status))
+        status = ConnectDevice(Device);
+    if (!NT_SUCCESS(status))
+        return status;
+    extension->StartTime = Now();
+    IoStartTimer(Device);
+    KeSetTimerEx(&extension->RequestTimer, dueTime, REQUEST_PERIOD, &extension->RequestDpc);
+    return STATUS_SUCCESS;
+}
+
+/*
+ * First nobody begins or watches a request any more, then the device answers no more. DPCs are
+ * waited for after each step: the first ones still use the interrupt object, and they may have
+ * queued others.
+ */
+static VOID StopDriver(PDEVICE_OBJECT Device)
+{
+    PDEVICE_EXTENSION extension = Device->DeviceExtension;
+
+    KeCancelTimer(&extension->RequestTimer);
+    IoStopTimer(Device);
+    KeFlushQueuedDpcs();
+    DisconnectDevice(extension);
+    KeFlushQueuedDpcs();
+    DbgPrint("iotimer: %u requests completed, %u failed\n", extension->Completed,
+             extension->Failed);
+}
+
+static VOID RemoveDevice(PDEVICE_OBJECT Device)
+{
+    PDEVICE_EXTENSION extension = Device->DeviceExtension;
+
+    if (extension->LowerDevice)
+        IoDetachDevice(extension->LowerDevice);
+    IoDeleteSymbolicLink(&LinkName);
+    IoDeleteDevice(Device); /* its timer goes with it */
+}
+
+/* AddDevice: makes the device object and sets everything to work. */
+static DRIVER_ADD_DEVICE AddDevice;
+_Use_decl_annotations_ static NTSTATUS AddDevice(PDRIVER_OBJECT DriverObject,
+                                                 PDEVICE_OBJECT PhysicalDeviceObject)
+{
+    PDEVICE_OBJECT device;
+    PDEVICE_EXTENSION extension;
+    NTSTATUS status = IoCreateDevice(DriverObject, sizeof(DEVICE_EXTENSION), &DeviceName,
+                                     FILE_DEVICE_UNKNOWN, FILE_DEVICE_SECURE_OPEN, FALSE, &device);
+
+    if (!NT_SUCCESS(status))
+        return status;
+    status = IoCreateSymbolicLink(&LinkName, &DeviceName);
+    if (!NT_SUCCESS(status)) {
+        IoDeleteDevice(device);
+        return status;
+    }
+    extension = device->DeviceExtension;
+    extension->LowerDevice = IoAttachDeviceToDeviceStack(device, PhysicalDeviceObject);
+    status = extension->LowerDevice ? StartDriver(device) : STATUS_NO_SUCH_DEVICE;
+    if (!NT_SUCCESS(status)) {
+        RemoveDevice(device);
+        return status;
+    }
+    device->Flags &= ~(ULONG)DO_DEVICE_INITIALIZING; /* ready for use */
+    return STATUS_SUCCESS;
+}
+
+/* Unload: the reverse of AddDevice. */
+static DRIVER_UNLOAD Unload;
+_Use_decl_annotations_ static VOID Unload(PDRIVER_OBJECT DriverObject)
+{
+    PDEVICE_OBJECT device = DriverObject->DeviceObject;
+
+    if (!device) /* AddDevice has failed */
+        return;
+    StopDriver(device); /* before the memory goes that its routines use */
+    RemoveDevice(device);
+}
+
+/* DriverEntry: tells the kernel which routines the driver has. */
+DRIVER_INITIALIZE DriverEntry;
+_Use_decl_annotations_ NTSTATUS DriverEntry(PDRIVER_OBJECT DriverObject,
+                                            PUNICODE_STRING RegistryPath)
+{
+    UNREFERENCED_PARAMETER(RegistryPath);
+    DriverObject->DriverExtension->AddDevice = AddDevice;
+    DriverObject->DriverUnload = Unload;
+    return STATUS_SUCCESS;
+}

@@ -1,0 +1,70 @@
+/*
+ * rtc: a driver with an interrupt service routine, for the PC's real-time clock. This file is
+ * what every driver has: DriverEntry, AddDevice, Unload. The interrupt is in device.c.
+ */
+#include "rtc.h"
+
+static UNICODE_STRING DeviceName = RTL_CONSTANT_STRING(L"\\Device\\Rtc0");
+static UNICODE_STRING LinkName = RTL_CONSTANT_STRING(L"\\DosDevices\\Rtc0");
+
+/* Takes back what AddDevice has done before the interrupt. IRQL: PASSIVE_LEVEL. */
+static VOID RemoveDevice(PDEVICE_OBJECT Device)
+{
+    PDEVICE_EXTENSION extension = Device->DeviceExtension;
+
+    if (extension->LowerDevice)
+        IoDetachDevice(extension->LowerDevice);
+    IoDeleteSymbolicLink(&LinkName);
+    IoDeleteDevice(Device);
+}
+
+/* AddDevice: makes the device object and sets the device to work. IRQL: PASSIVE_LEVEL. */
+static DRIVER_ADD_DEVICE AddDevice;
+_Use_decl_annotations_ static NTSTATUS AddDevice(PDRIVER_OBJECT DriverObject,
+                                                 PDEVICE_OBJECT PhysicalDeviceObject)
+{
+    PDEVICE_OBJECT device;
+    PDEVICE_EXTENSION extension;
+    NTSTATUS status = IoCreateDevice(DriverObject, sizeof(DEVICE_EXTENSION), &DeviceName,
+                                     FILE_DEVICE_UNKNOWN, FILE_DEVICE_SECURE_OPEN, FALSE, &device);
+
+    if (!NT_SUCCESS(status))
+        return status;
+    status = IoCreateSymbolicLink(&LinkName, &DeviceName);
+    if (!NT_SUCCESS(status)) {
+        IoDeleteDevice(device);
+        return status;
+    }
+    extension = device->DeviceExtension;
+    extension->LowerDevice = IoAttachDeviceToDeviceStack(device, PhysicalDeviceObject);
+    status = extension->LowerDevice ? ConnectRtc(extension) : STATUS_NO_SUCH_DEVICE;
+    if (!NT_SUCCESS(status)) {
+        RemoveDevice(device);
+        return status;
+    }
+    device->Flags &= ~(ULONG)DO_DEVICE_INITIALIZING; /* ready for use */
+    return STATUS_SUCCESS;
+}
+
+/* Unload: the reverse of AddDevice. IRQL: PASSIVE_LEVEL. */
+static DRIVER_UNLOAD Unload;
+_Use_decl_annotations_ static VOID Unload(PDRIVER_OBJECT DriverObject)
+{
+    PDEVICE_OBJECT device = DriverObject->DeviceObject;
+
+    if (!device) /* AddDevice has failed */
+        return;
+    DisconnectRtc(device->DeviceExtension); /* before the memory goes that the ISR uses */
+    RemoveDevice(device);
+}
+
+/* DriverEntry: tells the kernel which routines the driver has. IRQL: PASSIVE_LEVEL. */
+DRIVER_INITIALIZE DriverEntry;
+_Use_decl_annotations_ NTSTATUS DriverEntry(PDRIVER_OBJECT DriverObject,
+                                            PUNICODE_STRING RegistryPath)
+{
+    UNREFERENCED_PARAMETER(RegistryPath);
+    DriverObject->DriverExtension->AddDevice = AddDevice;
+    DriverObject->DriverUnload = Unload;
+    return STATUS_SUCCESS;
+}

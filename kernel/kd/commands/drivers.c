@@ -1,0 +1,134 @@
+/* The commands about drivers, devices and interrupts. PASSIVE_LEVEL, no lock. */
+#include "kd/kdp.h"
+#include "io.h"
+#include "ob.h"
+
+/* A driver's own name is the last part of \Driver\NAME. */
+static BOOLEAN HasName(PDRIVER_OBJECT DriverObject, PCSTR Name)
+{
+    PCUNICODE_STRING full = &DriverObject->DriverName;
+    ULONG length = (ULONG)strlen(Name), characters = full->Length / sizeof(WCHAR);
+
+    if (characters < length + 1 || full->Buffer[characters - length - 1] != '\\')
+        return FALSE;
+    for (ULONG i = 0; i < length; i++)
+        if (full->Buffer[characters - length + i] != (WCHAR)Name[i])
+            return FALSE;
+    return TRUE;
+}
+
+typedef struct _DRIVER_SEARCH {
+    PCSTR Name;
+    PDRIVER_OBJECT Found;
+} DRIVER_SEARCH;
+
+static VOID CompareDriver(PDRIVER_OBJECT DriverObject, PVOID Context)
+{
+    DRIVER_SEARCH *search = Context;
+
+    if (HasName(DriverObject, search->Name))
+        search->Found = DriverObject;
+}
+
+static ULONG CountDevices(PDRIVER_OBJECT DriverObject)
+{
+    ULONG count = 0;
+
+    for (PDEVICE_OBJECT device = DriverObject->DeviceObject; device; device = device->NextDevice)
+        count++;
+    return count;
+}
+
+/* Every driver in the image, loaded or not. */
+VOID KdpDrivers(ULONG Count, PCSTR Arguments[])
+{
+    UNREFERENCED_PARAMETER(Count);
+    UNREFERENCED_PARAMETER(Arguments);
+    DbgPrint("  driver            state   devices  code\n");
+    for (const BUILT_IN_DRIVER *driver = IopBuiltInDrivers; driver->Name; driver++) {
+        DRIVER_SEARCH search = {.Name = driver->Name};
+
+        IopVisitDrivers(CompareDriver, &search);
+        DbgPrint("  %-16s  %-6s  %7u  %016llx to %016llx\n", driver->Name,
+                 search.Found ? "loaded" : "-", search.Found ? CountDevices(search.Found) : 0,
+                 (ULONG64)driver->TextStart, (ULONG64)driver->TextEnd);
+    }
+}
+
+static VOID PrintDevice(PDEVICE_OBJECT Device)
+{
+    static const UNICODE_STRING none = RTL_CONSTANT_STRING(L"(no name)");
+    PCUNICODE_STRING name = ObpNameOfDevice(Device);
+
+    DbgPrint("  %-24wZ  %016llx  extension %016llx%s%s\n", name ? name : &none, (ULONG64)Device,
+             (ULONG64)Device->DeviceExtension, Device->Timer ? ", IoTimer" : "",
+             Device->AttachedDevice ? ", device above" : "");
+}
+
+static VOID PrintDevicesOfDriver(PDRIVER_OBJECT DriverObject, PVOID Context)
+{
+    *(PBOOLEAN)Context = TRUE;
+    DbgPrint("%wZ\n", &DriverObject->DriverName);
+    for (PDEVICE_OBJECT device = DriverObject->DeviceObject; device; device = device->NextDevice)
+        PrintDevice(device);
+}
+
+/* The devices, driver by driver. */
+VOID KdpDevices(ULONG Count, PCSTR Arguments[])
+{
+    BOOLEAN any = FALSE;
+
+    UNREFERENCED_PARAMETER(Count);
+    UNREFERENCED_PARAMETER(Arguments);
+    IopVisitDrivers(PrintDevicesOfDriver, &any);
+    if (!any)
+        DbgPrint("No driver is loaded.\n");
+}
+
+/* load NAME. */
+VOID KdpLoad(ULONG Count, PCSTR Arguments[])
+{
+    NTSTATUS status = IopLoadDriver(Arguments[0]);
+
+    UNREFERENCED_PARAMETER(Count);
+    if (NT_SUCCESS(status))
+        DbgPrint("Loaded %s.\n", Arguments[0]);
+    else
+        KdpPrintStatus("Cannot load", Arguments[0], status);
+}
+
+/* unload NAME. */
+VOID KdpUnload(ULONG Count, PCSTR Arguments[])
+{
+    NTSTATUS status = IopUnloadDriver(Arguments[0]);
+
+    UNREFERENCED_PARAMETER(Count);
+    if (NT_SUCCESS(status))
+        DbgPrint("Unloaded %s.\n", Arguments[0]);
+    else
+        KdpPrintStatus("Cannot unload", Arguments[0], status);
+}
+
+static VOID PrintInterrupt(const KINTERRUPT_INFORMATION *Information, PVOID Context)
+{
+    CHAR name[64];
+
+    UNREFERENCED_PARAMETER(Context);
+    DbgPrint("  %6X  %4u  %8u  %-5s  %-6s  %3u  %8llu  %s%s\n", Information->Vector,
+             Information->Irql, Information->SynchronizeIrql,
+             Information->Mode == LevelSensitive ? "level" : "edge",
+             Information->Shared ? "yes" : "no", Information->Processor, Information->Count,
+             KdFormatAddress(name, sizeof(name), (PVOID)Information->ServiceRoutine),
+             Information->Active ? "" : " (inactive)");
+}
+
+/* The connected interrupt service routines. */
+VOID KdpInterrupts(ULONG Count, PCSTR Arguments[])
+{
+    UNREFERENCED_PARAMETER(Count);
+    UNREFERENCED_PARAMETER(Arguments);
+    DbgPrint("  vector  IRQL  SyncIrql  mode   shared  cpu    served  service routine\n");
+    KiVisitInterrupts(PrintInterrupt, NULL);
+    DbgPrint("Spurious interrupts: %llu. Console characters lost: %u.\n", KiSpuriousInterrupts,
+             KdInputOverruns);
+}

@@ -1,0 +1,130 @@
+/*
+ * The monitor: reads a line, finds the command in its table and runs it. PASSIVE_LEVEL, no lock;
+ * the commands themselves are in commands/, by subject.
+ */
+#include "kdp.h"
+
+#define MAXIMUM_WORDS 8 /* the command and its arguments */
+
+/* In the order in which `help` lists them. */
+const KD_COMMAND KdpCommands[] = {
+    {"help", "[COMMAND]", "lists the commands, or explains one.", 0, 1, KdpHelp},
+    {"version", "", "tells which kernel this is and on what it runs.", 0, 0, KdpVersion},
+    {"cpus", "", "shows what each processor has done so far.", 0, 0, KdpCpus},
+    {"irql", "", "shows the IRQL of each processor, and what the levels are for.", 0, 0, KdpIrql},
+    {"timers", "", "lists the timers that are set: when they are due and what they call.", 0, 0,
+     KdpTimers},
+    {"dpcs", "", "shows the DPC queue of each processor.", 0, 0, KdpDpcs},
+    {"interrupts", "", "lists the connected interrupt service routines.", 0, 0, KdpInterrupts},
+    {"drivers", "", "lists the drivers, loaded or not.", 0, 0, KdpDrivers},
+    {"devices", "", "lists the devices of the loaded drivers.", 0, 0, KdpDevices},
+    {"load", "DRIVER", "loads a driver.", 1, 1, KdpLoad},
+    {"unload", "DRIVER", "unloads a driver.", 1, 1, KdpUnload},
+    {"time", "", "shows the clocks.", 0, 0, KdpTime},
+    {"settime", "YYYY-MM-DD HH:MM:SS | +SECONDS | -SECONDS",
+     "sets the system time (UTC); absolute timers follow it.", 1, 2, KdpSetTime},
+    {"mem", "", "shows how much memory is in use.", 0, 0, KdpMemory},
+    {"bugcheck", "[CODE [P1 [P2 [P3 [P4]]]]]",
+     "stops the system with a bug check; hexadecimal, E2 by default.", 0, 5, KdpBugCheck},
+    {"reboot", "", "starts the machine again.", 0, 0, KdpReboot},
+    {"poweroff", "", "turns the machine off.", 0, 0, KdpPowerOff},
+    {NULL, NULL, NULL, 0, 0, NULL},
+};
+
+static const KD_COMMAND *FindCommand(PCSTR Name)
+{
+    for (const KD_COMMAND *command = KdpCommands; command->Name; command++)
+        if (strcmp(command->Name, Name) == 0)
+            return command;
+    return NULL;
+}
+
+/* Cuts Text into words at its blanks; returns how many there are, more than Limit included. */
+static ULONG SplitWords(PCHAR Text, PCSTR Words[], ULONG Limit)
+{
+    ULONG count = 0;
+
+    for (;;) {
+        while (*Text == ' ' || *Text == '\t')
+            *Text++ = 0;
+        if (*Text == 0)
+            return count;
+        if (count < Limit)
+            Words[count] = Text;
+        count++;
+        while (*Text && *Text != ' ' && *Text != '\t')
+            Text++;
+    }
+}
+
+static VOID PrintUsage(const KD_COMMAND *Command)
+{
+    DbgPrint("Usage: %s%s%s\n", Command->Name, Command->Usage[0] ? " " : "", Command->Usage);
+}
+
+/*
+ * Runs one command line, as if typed.
+ *
+ * IRQL:    PASSIVE_LEVEL (not checked)
+ * Locks:   none
+ * Context: a thread
+ * Returns: nothing; some commands never return
+ */
+VOID KdExecute(PCSTR Line)
+{
+    CHAR text[KD_LINE_SIZE];
+    PCSTR words[MAXIMUM_WORDS];
+    ULONG count;
+    const KD_COMMAND *command;
+
+    RtlStringPrint(text, sizeof(text), "%s", Line);
+    count = SplitWords(text, words, MAXIMUM_WORDS);
+    if (count == 0)
+        return;
+    command = FindCommand(words[0]);
+    if (command == NULL)
+        DbgPrint("There is no command '%s'; 'help' lists those that there are.\n", words[0]);
+    else if (count - 1 < command->Minimum || count - 1 > command->Maximum)
+        PrintUsage(command);
+    else
+        command->Routine(count - 1, &words[1]);
+}
+
+/*
+ * Reads and runs commands for ever.
+ *
+ * IRQL:    PASSIVE_LEVEL (not checked)
+ * Locks:   none
+ * Context: the processor that has called KdInitializeInput
+ * Returns: never
+ */
+VOID KdMonitor(VOID)
+{
+    static CHAR line[KD_LINE_SIZE];
+
+    DbgPrint("Type 'help' for the commands.\n");
+    for (;;) {
+        KdReadLine("kd> ", line, sizeof(line));
+        KdExecute(line);
+    }
+}
+
+/* help: the table, or one entry of it. */
+VOID KdpHelp(ULONG Count, PCSTR Arguments[])
+{
+    const KD_COMMAND *command;
+
+    if (Count == 0) {
+        for (command = KdpCommands; command->Name; command++)
+            DbgPrint("  %-10s  %s\n", command->Name, command->Help);
+        DbgPrint("Tab completes a command, the arrows recall earlier lines.\n");
+        return;
+    }
+    command = FindCommand(Arguments[0]);
+    if (command == NULL) {
+        DbgPrint("There is no command '%s'.\n", Arguments[0]);
+        return;
+    }
+    PrintUsage(command);
+    DbgPrint("  %s %s\n", command->Name, command->Help);
+}

@@ -1,0 +1,145 @@
+"""Run by GDB: a DPC queued at DISPATCH_LEVEL is vector 0x2F, pending in the local APIC; a step over
+the CR8 write that lowers the IRQL lands in its interrupt if interrupts are let in."""
+
+import os
+import re
+import sys
+
+import gdb
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+gdb.execute("source " + os.path.join(ROOT, "tools", "gdb", "metronome.py"))
+
+DISPATCH_LEVEL = 2
+DISPATCH_VECTOR = 0x2F
+# From KtGdbRaised's return to the write of CR8 in KeLowerIrql, its checks included.
+MOST_STEPS = 400
+
+failures = 0
+
+
+def check(name, holds, why=""):
+    """Counts and prints one result."""
+    global failures  # pylint: disable=global-statement
+    if holds:
+        print(f"PASS {name}", flush=True)
+    else:
+        failures += 1
+        print(f"FAIL {name}: {why}", flush=True)
+    return holds
+
+
+def register(name):
+    return int(gdb.parse_and_eval("$" + name)) & 0xFFFFFFFFFFFFFFFF
+
+
+def place():
+    """The function at the program counter, from the symbol table."""
+    text = gdb.execute("info symbol $pc", to_string=True)
+    return text.split(" ")[0].strip()
+
+
+def run_to(function):
+    """Continues to a function's first instruction."""
+    gdb.execute(f"thbreak *{function}", to_string=True)
+    gdb.execute("continue", to_string=True)
+    return place() == function
+
+
+def lapic():
+    return gdb.execute("monitor info lapic", to_string=True)
+
+
+def pending():
+    """The vectors in the local APIC's IRR."""
+    match = re.search(r"^IRR\s+(.*)$", lapic(), re.M)
+    return [int(n) for n in re.findall(r"\b\d+\b", match.group(1))] if match else []
+
+
+def step_to_lowering():
+    """Steps to the instruction that writes a level below DISPATCH_LEVEL to CR8."""
+    for _ in range(MOST_STEPS):
+        instruction = gdb.execute("x/i $pc", to_string=True)
+        match = re.search(r"mov\s+%(\w+),%cr8", instruction)
+        if match and register(match.group(1)) < DISPATCH_LEVEL:
+            return True
+        gdb.execute("stepi", to_string=True)
+    return False
+
+
+def check_pending(name):
+    text = lapic()
+    check(f"{name}.cr8", register("cr8") == DISPATCH_LEVEL, f"CR8 is {register('cr8')}")
+    check(f"{name}.pending", DISPATCH_VECTOR in pending(),
+          f"vector {DISPATCH_VECTOR} is not in the IRR: {text}")
+
+
+def quiet_round():
+    """With interrupts held back a step over the CR8 write stays in the code."""
+    if not check("quiet.raised", run_to("KtGdbRaised"), f"stopped in {place()}"):
+        return
+    check_pending("quiet")
+    gdb.execute("step-quiet", to_string=True)
+    if not check("quiet.lowering", step_to_lowering(), f"no CR8 write; now in {place()}"):
+        return
+    after = register("pc") + int(re.search(r"length (\d+)", length_of_instruction()).group(1))
+    gdb.execute("stepi", to_string=True)
+    check("quiet.step", register("pc") == after and register("cr8") < DISPATCH_LEVEL,
+          f"in {place()} with CR8 {register('cr8')}")
+    check("quiet.still_pending", DISPATCH_VECTOR in pending(), f"IRR: {pending()}")
+
+
+def length_of_instruction():
+    """'length N' of the instruction at the program counter."""
+    frame = gdb.selected_frame()
+    return f"length {frame.architecture().disassemble(frame.pc())[0]['length']}"
+
+
+def loud_round():
+    """With interrupts let in the same step lands in the dispatch interrupt."""
+    if not check("irqs.raised", run_to("KtGdbRaised"), f"stopped in {place()}"):
+        return
+    check_pending("irqs")
+    gdb.execute("step-quiet", to_string=True)
+    if not check("irqs.lowering", step_to_lowering(), f"no CR8 write; now in {place()}"):
+        return
+    returns_to = register("pc") + int(length_of_instruction().split()[1])
+    gdb.execute("step-with-irqs", to_string=True)
+    gdb.execute("stepi", to_string=True)
+    check("irqs.step", place().startswith("KiTrap"), f"in {place()}")
+    saved = int(gdb.parse_and_eval("*(unsigned long long *)$rsp"))
+    check("irqs.return_address", saved == returns_to, f"{saved:#x}, not {returns_to:#x}")
+    gdb.execute("step-quiet", to_string=True)
+
+    if check("irqs.dispatch", run_to("KiDispatchInterrupt"), f"stopped in {place()}"):
+        check("irqs.vector", register("rcx") & 0xFFFFFFFF == DISPATCH_VECTOR,
+              f"{register('rcx'):#x}")
+        check("irqs.level", register("cr8") == DISPATCH_LEVEL, f"CR8 is {register('cr8')}")
+        check("irqs.served", DISPATCH_VECTOR not in pending(), f"IRR: {pending()}")
+    if check("irqs.dpc", run_to("KtGdbTargetDpc"), f"stopped in {place()}"):
+        check("irqs.dpc_level", register("cr8") == DISPATCH_LEVEL, f"CR8 is {register('cr8')}")
+        trace = gdb.execute("backtrace", to_string=True)
+        check("irqs.backtrace", "KiDispatchInterrupt" in trace and "RaiseInsertLower" in trace,
+              "the chain does not lead to the code that lowered: " + trace.replace("\n", " / "))
+
+
+def main():
+    gdb.execute("metronome-attach", to_string=True)
+    if not check("entry", place() == "KiEntry", f"stopped in {place()}"):
+        return
+    source = gdb.execute("info line *$pc", to_string=True)
+    check("entry.source", "entry.asm" in source, source)
+    quiet_round()
+    loud_round()
+
+
+try:
+    main()
+except Exception as problem:  # pylint: disable=broad-except
+    check("script", False, f"{type(problem).__name__}: {problem}")
+try:
+    gdb.execute("kill", to_string=True)
+except gdb.error:
+    pass
+sys.stdout.flush()
+gdb.execute(f"quit {1 if failures else 0}")

@@ -1,0 +1,41 @@
+/* Finds the driver objects of loaded drivers. PASSIVE_LEVEL. */
+#include "suite.h"
+#include "testdriver.h"
+
+typedef struct _SEARCH {
+    PDRIVER_INITIALIZE DriverEntry;
+    PDRIVER_OBJECT Found;
+} SEARCH;
+
+static VOID VisitDriver(PDRIVER_OBJECT DriverObject, PVOID Context)
+{
+    SEARCH *search = Context;
+
+    if (DriverObject->DriverInit == search->DriverEntry)
+        search->Found = DriverObject;
+}
+
+PDRIVER_OBJECT KtFindDriver(PCSTR Name)
+{
+    for (const BUILT_IN_DRIVER *driver = IopBuiltInDrivers; driver->Name; driver++) {
+        SEARCH search = {driver->DriverEntry, NULL};
+
+        if (strcmp(driver->Name, Name) != 0)
+            continue;
+        IopVisitDrivers(VisitDriver, &search);
+        return search.Found;
+    }
+    return NULL;
+}
+
+PDRIVER_OBJECT KtDriver(VOID)
+{
+    PDRIVER_OBJECT driver = KtFindDriver("testplain");
+
+    if (!driver) {
+        CHECK_EQUAL(IopLoadDriver("testplain"), STATUS_SUCCESS);
+        driver = KtFindDriver("testplain");
+    }
+    CHECK(driver != NULL);
+    return driver;
+}
