@@ -26,8 +26,8 @@ _Static_assert(offsetof(KTRAP_FRAME, Rip) == offsetof(KTRAP_FRAME, Rbp) + 8,
 _Static_assert(sizeof(KTRAP_FRAME) == offsetof(KTRAP_FRAME, Rip) + 5 * 8,
                "something follows what the processor pushes");
 
-VOID KiOffsets(VOID);
-VOID KiOffsets(VOID)
+/* Never called, and never linked. */
+static __attribute__((used)) VOID Offsets(VOID)
 {
     OFFSET(TF_XMM, KTRAP_FRAME, Xmm);
     OFFSET(TF_RAX, KTRAP_FRAME, Rax);

@@ -216,6 +216,6 @@ VOID StopTimers(PDEVICE_EXTENSION Extension)
     runs = Extension->Runs;
     delay = Extension->GreatestDelay;
     KeReleaseSpinLock(&Extension->Lock, oldIrql);
-    DbgPrint("customtimer: %u runs, none early, the latest %I64u microseconds after it was due\n",
+    DbgPrint("customtimer: %u runs in all, the latest one %I64u microseconds after it was due\n",
              runs, delay / 10);
 }

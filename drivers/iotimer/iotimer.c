@@ -68,13 +68,18 @@ _Use_decl_annotations_ static VOID CustomTimerDpc(PKDPC Dpc, PVOID DeferredConte
                                                   PVOID SystemArgument1, PVOID SystemArgument2)
 {
     PDEVICE_EXTENSION extension = DeferredContext;
+    ULONG64 ran = Now() - extension->StartTime;
+    ULONG64 due = ran - ran % (REQUEST_PERIOD * MILLISECOND);
 
     UNREFERENCED_PARAMETER(Dpc);
     UNREFERENCED_PARAMETER(SystemArgument1);
     UNREFERENCED_PARAMETER(SystemArgument2);
     if (!Claim(extension))
         return;
-    PrintEvent(extension, "CustomTimerDpc", "begins");
+    DbgPrint("iotimer: CustomTimerDpc due %I64u.%06I64u s, ran %I64u.%06I64u s, processor %u, "
+             "IRQL %u: request %u begins\n",
+             SECONDS(due), SECONDS(ran), KeGetCurrentProcessorIndex(), KeGetCurrentIrql(),
+             extension->Number);
     AskDevice(extension);
 }
 
@@ -124,7 +129,7 @@ _Use_decl_annotations_ static VOID IoTimer(PDEVICE_OBJECT DeviceObject, PVOID Co
     VERDICT verdict = WatchDevice(extension);
 
     UNREFERENCED_PARAMETER(DeviceObject);
-    DbgPrint("iotimer: IoTimer due %I64u s, ran %I64u.%06I64u s, processor %u, IRQL %u: %s\n",
+    DbgPrint("iotimer: IoTimer due about %I64u s, ran %I64u.%06I64u s, processor %u, IRQL %u: %s\n",
              ran / 10000000, SECONDS(ran), KeGetCurrentProcessorIndex(), KeGetCurrentIrql(),
              texts[verdict]);
     if (verdict == RequestHasFailed)

@@ -20,7 +20,7 @@ extern const ULONG64 KdSymbolCount;
 extern const CHAR KdSymbolNames[];
 extern const UCHAR KiTextEnd[]; /* linker.ld */
 
-#define BACKTRACE_LENGTH 24
+#define BACKTRACE_LENGTH 48
 
 /* The last function that starts at or before Address, or NULL. */
 static const KD_SYMBOL *FindSymbolBefore(ULONG64 Address)
@@ -91,7 +91,8 @@ static VOID FormatSymbol(PCHAR Buffer, SIZE_T Size, const VOID *Address, PCSTR N
 }
 
 /*
- * Writes "name+0x12" or "name" or, in a driver, "driver!name"; the number if there is no name.
+ * Writes "name+0x12" or "name" or, in a driver, "driver!name"; the number if there is no name. An
+ * address right behind a function belongs to it: a call that never returns has left it there.
  *
  * IRQL:    any
  * Locks:   none
@@ -100,13 +101,19 @@ static VOID FormatSymbol(PCHAR Buffer, SIZE_T Size, const VOID *Address, PCSTR N
  */
 PCHAR KdFormatAddress(PCHAR Buffer, SIZE_T Size, const VOID *Address)
 {
+    const VOID *before = (const UCHAR *)Address - 1;
     ULONG_PTR offset;
     PCSTR name = KdFindSymbol(Address, &offset);
 
-    if (name == NULL)
-        RtlStringPrint(Buffer, Size, "0x%llx", (ULONG64)Address);
-    else
+    if (name) {
         FormatSymbol(Buffer, Size, Address, name, offset);
+        return Buffer;
+    }
+    name = KdFindSymbol(before, &offset);
+    if (name)
+        FormatSymbol(Buffer, Size, before, name, offset + 1);
+    else
+        RtlStringPrint(Buffer, Size, "0x%llx", (ULONG64)Address);
     return Buffer;
 }
 
@@ -152,15 +159,21 @@ static VOID PrintReturnAddress(ULONG Index, const VOID *Address)
 VOID KdPrintBacktrace(const VOID *Frame)
 {
     PVOID addresses[BACKTRACE_LENGTH];
-    ULONG count;
+    ULONG count, repeated;
 
     if (Frame == NULL)
         Frame = __builtin_frame_address(0);
     count = ArchBacktrace(Frame, addresses, BACKTRACE_LENGTH);
-    for (ULONG i = 0; i < count; i++)
+    for (ULONG i = 0; i < count; i += repeated) {
+        repeated = 1;
+        while (i + repeated < count && addresses[i + repeated] == addresses[i])
+            repeated++;
         PrintReturnAddress(i, addresses[i]);
+        if (repeated > 1)
+            DbgPrint("       %u times\n", repeated);
+    }
     if (count == 0)
         DbgPrint("    none: the chain of frames is broken\n");
     else if (count == BACKTRACE_LENGTH)
-        DbgPrint("    and more\n");
+        DbgPrint("       and more\n");
 }

@@ -144,10 +144,11 @@ VOID KiDispatchException(ULONG Vector, PKTRAP_FRAME TrapFrame)
         break;
     case TRAP_NMI:
         report.Code = NMI_HARDWARE_FAILURE;
+        report.Parameters[0] = report.Parameters[1] = report.Parameters[2] = 0;
         break;
     case TRAP_MACHINE_CHECK:
         report.Code = MACHINE_CHECK_EXCEPTION;
-        report.Parameters[0] = 0;
+        report.Parameters[0] = report.Parameters[1] = report.Parameters[2] = 0;
         break;
     default:
         break;

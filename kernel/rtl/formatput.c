@@ -38,7 +38,7 @@ static VOID PutNumber(OUTPUT *Output, const CONVERSION *How, ULONG64 Value, ULON
     if (zeros < 0)
         zeros = 0;
     /* An octal number's prefix is a zero in front of the digits, which may be there already. */
-    if (Base == 8 && (How->Flags & FlagPrefix) && zeros == 0 && Value != 0)
+    if (Base == 8 && (How->Flags & FlagPrefix) && zeros == 0)
         zeros = 1;
     if (How->Precision == NO_PRECISION && (How->Flags & (FlagZero | FlagLeft)) == FlagZero &&
         zeros < How->Width - length - count)

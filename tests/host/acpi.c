@@ -245,14 +245,10 @@ static void ImpossibleLengths(void **State)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ValidTables),
-        cmocka_unit_test(RevisionTwoWithRsdt),
-        cmocka_unit_test(NoTables),
-        cmocka_unit_test(CutBlocks),
-        cmocka_unit_test(ShortTables),
-        cmocka_unit_test(ChangedBytes),
-        cmocka_unit_test(RandomTables),
-        cmocka_unit_test(CyclicAndDuplicatePointers),
+        cmocka_unit_test(ValidTables),       cmocka_unit_test(RevisionTwoWithRsdt),
+        cmocka_unit_test(NoTables),          cmocka_unit_test(CutBlocks),
+        cmocka_unit_test(ShortTables),       cmocka_unit_test(ChangedBytes),
+        cmocka_unit_test(RandomTables),      cmocka_unit_test(CyclicAndDuplicatePointers),
         cmocka_unit_test(ImpossibleLengths),
     };
 

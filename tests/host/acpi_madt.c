@@ -36,36 +36,27 @@ static void MadtEntries(void **State)
         {{0x55, 255}, 2, "MADT has an entry that reaches beyond"},
         {{0x55}, 1, "MADT has an entry that reaches beyond"},
         {{0x55, 0}, 2, "MADT has an entry that is too short"},
-        {{1, 12, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0}, 12, "I/O APIC with an impossible address"},
-        {{5, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, 12, "address of the local APIC"},
-        {{5, 12, 0, 0, 4, 0, 0xE0, 0xFE, 0, 0, 0, 0}, 12, "address of the local APIC"},
+        {{IO_APIC(0, 0)}, 12, "I/O APIC with an impossible address"},
+        {{APIC_ADDRESS(0, 0)}, 12, "address of the local APIC"},
+        {{APIC_ADDRESS(0xFEE00004, 0)}, 12, "address of the local APIC"},
     };
 
     (void)State;
     for (ULONG i = 0; i < ARRAYSIZE(cases); i++) {
-        const ULONG64 entries[] = {MADT_AT};
-        UCHAR body[8 + 16] = {0, 8, 0, 0, 1, 0, 0, 0};
+        UCHAR body[8 + 16] = {PROCESSOR(0, 1)};
 
-        FreeBlocks();
-        AddRsdp(2, 0, ROOT_AT);
-        AddRoot(TRUE, entries, 1);
         memcpy(body + 8, cases[i].Bytes, cases[i].Length);
-        AddMadt(body, 8 + cases[i].Length);
+        AddOnlyMadt(body, 8 + cases[i].Length);
         ExpectDefect(cases[i].Part);
     }
 }
 
 static void LocalApicAddressOverride(void **State)
 {
-    static const UCHAR body[] = {0, 8,  0, 0, 1, 0,    0,    0, /* and the override: */
-                                 5, 12, 0, 0, 0, 0x10, 0xE0, 0xFE, 1, 0, 0, 0};
-    const ULONG64 entries[] = {MADT_AT};
+    static const UCHAR body[] = {PROCESSOR(0, 1), APIC_ADDRESS(0xFEE01000, 1)};
 
     (void)State;
-    FreeBlocks();
-    AddRsdp(0, ROOT_AT, 0);
-    AddRoot(FALSE, entries, 1);
-    AddMadt(body, sizeof(body));
+    AddOnlyMadt(body, sizeof(body));
     assert_null(Parse());
     assert_int_equal(Machine.LocalApicAddress, 0x1FEE01000);
     assert_int_equal(Machine.IoApicCount, 0);
@@ -73,45 +64,27 @@ static void LocalApicAddressOverride(void **State)
 
 static void NoProcessor(void **State)
 {
-    static const UCHAR body[] = {0, 8, 0, 0, 0, 0, 0, 0, 0, 8, 1, 1, 2, 0, 0, 0};
-    const ULONG64 entries[] = {MADT_AT};
+    static const UCHAR body[] = {PROCESSOR(0, 0), PROCESSOR(1, 2)};
 
     (void)State;
-    FreeBlocks();
-    AddRsdp(0, ROOT_AT, 0);
-    AddRoot(FALSE, entries, 1);
-    AddMadt(body, sizeof(body));
+    AddOnlyMadt(body, sizeof(body));
     ExpectDefect("MADT lists no processor");
 }
 
 /* All 255 identifiers, each twice, in both forms; and more I/O APICs than are kept. */
 static void ManyEntries(void **State)
 {
-    const ULONG64 entries[] = {MADT_AT};
     UCHAR body[256 * 8 + 300 * 16 + 20 * 12] = {0};
     SIZE_T at = 0;
 
     (void)State;
-    for (ULONG id = 0; id < 256; id++, at += 8) {
-        const UCHAR entry[8] = {0, 8, (UCHAR)id, (UCHAR)id, 1};
-        memcpy(body + at, entry, 8);
-    }
-    for (ULONG id = 0; id < 300; id++, at += 16) {
-        UCHAR entry[16] = {9, 16};
-        Put(entry, 4, 4, id);
-        entry[8] = 1;
-        memcpy(body + at, entry, 16);
-    }
-    for (ULONG n = 0; n < 20; n++, at += 12) {
-        UCHAR entry[12] = {1, 12, (UCHAR)n};
-        Put(entry, 4, 4, 0xFEC00000 + n * 0x1000);
-        Put(entry, 8, 4, n * 24);
-        memcpy(body + at, entry, 12);
-    }
-    FreeBlocks();
-    AddRsdp(2, 0, ROOT_AT);
-    AddRoot(TRUE, entries, 1);
-    AddMadt(body, at);
+    for (ULONG id = 0; id < 256; id++, at += 8)
+        memcpy(body + at, (const UCHAR[]){PROCESSOR((UCHAR)id, 1)}, 8);
+    for (ULONG id = 0; id < 300; id++, at += 16)
+        memcpy(body + at, (const UCHAR[]){PROCESSOR_X2APIC(id, 1)}, 16);
+    for (ULONG n = 0; n < 20; n++, at += 12)
+        memcpy(body + at, (const UCHAR[]){IO_APIC(0xFEC00000 + n * 0x1000, n * 24)}, 12);
+    AddOnlyMadt(body, at);
     assert_null(Parse());
     assert_int_equal(Machine.ProcessorCount, 255);
     assert_int_equal(Machine.ProcessorsOutOfReach, 45);
@@ -124,21 +97,14 @@ static void ManyEntries(void **State)
 static void DuplicateEntries(void **State)
 {
     static const UCHAR body[] = {
-        0, 8,  0, 0, 1,  0,    0,    0,                   /* a processor */
-        2, 10, 0, 3, 19, 0,    0,    0,    0x0F, 0,       /* ISA 3 at GSI 19 */
-        2, 10, 0, 3, 18, 0,    0,    0,    0x05, 0,       /* ISA 3 at GSI 18 */
-        2, 10, 0, 4, 4,  0,    0,    0,    0x0A, 0,       /* reserved flags: as the bus has it */
-        1, 12, 2, 0, 0,  0,    0xC0, 0xFE, 0,    0, 0, 0, /* I/O APIC */
-        1, 12, 3, 0, 0,  0,    0xC0, 0xFE, 24,   0, 0, 0, /* the same address */
-        1, 12, 4, 0, 0,  0x10, 0xC0, 0xFE, 0,    0, 0, 0, /* the same lines */
+        PROCESSOR(0, 1),         OVERRIDE(0, 3, 19, 0xF),
+        OVERRIDE(0, 3, 18, 0x5), OVERRIDE(0, 4, 4, 0xA),  /* reserved flags: as the bus has it */
+        IO_APIC(0xFEC00000, 0),  IO_APIC(0xFEC00000, 24), /* the same address */
+        IO_APIC(0xFEC01000, 0),                           /* the same lines */
     };
-    const ULONG64 entries[] = {MADT_AT};
 
     (void)State;
-    FreeBlocks();
-    AddRsdp(0, ROOT_AT, 0);
-    AddRoot(FALSE, entries, 1);
-    AddMadt(body, sizeof(body));
+    AddOnlyMadt(body, sizeof(body));
     assert_null(Parse());
     assert_int_equal(Machine.Isa[3].Gsi, 19);
     assert_true(Machine.Isa[3].LevelTriggered && Machine.Isa[3].ActiveLow);

@@ -82,11 +82,7 @@ static const SLEEP_CASE SleepCases[] = {
     {{8, NAME, 0x12, 6, 2, 0x0A, 5, 0x0A, 7}, 12, 5, 7, NULL},
     {{8, NAME, 0x12, 8, 2, 0x0B, 7, 0, 0x0B, 6, 0}, 14, 7, 6, NULL},
     {{8, NAME, 0x12, 12, 2, 0x0C, 3, 0, 0, 0, 0x0C, 2, 0, 0, 0}, 18, 3, 2, NULL},
-    {{8, NAME, 0x12, 20, 2, 0x0E, 4, 0, 0, 0, 0, 0, 0, 0, 0x0E, 5, 0, 0, 0, 0, 0, 0, 0},
-     26,
-     4,
-     5,
-     NULL},
+    {{8, NAME, 0x12, 20, 2, 0x0E, 4, 0, 0, 0, 0, 0, 0, 0, 0x0E, 5}, 26, 4, 5, NULL},
     {{8, '\\', NAME, 0x12, 4, 2, 1, 0}, 11, 1, 0, NULL},
     /* a package length of two, three and four bytes */
     {{8, NAME, 0x12, 0x45, 0, 2, 1, 0x01}, 11, 1, 1, NULL},

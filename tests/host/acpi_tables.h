@@ -131,7 +131,8 @@ static inline UCHAR *AddTable(ULONG64 Physical, const char *Signature, SIZE_T Le
 }
 
 /* A table whose content behind the header is given. */
-static inline void AddTableOf(ULONG64 Physical, const char *Signature, const UCHAR *Body, SIZE_T Length)
+static inline void AddTableOf(ULONG64 Physical, const char *Signature, const UCHAR *Body,
+                              SIZE_T Length)
 {
     UCHAR *bytes = AddTable(Physical, Signature, 36 + Length);
 
@@ -166,35 +167,38 @@ static inline void AddRoot(BOOLEAN Wide, const ULONG64 *Entries, ULONG Count)
 }
 
 /* Entries of a MADT. */
-#define WORD(value)                       (UCHAR)(value), (UCHAR)((value) >> 8)
-#define LONG_WORD(value)                  WORD(value), WORD((value) >> 16)
-#define PROCESSOR(id, flags)              0, 8, 0, id, LONG_WORD(flags)
-#define IO_APIC(address, gsi)             1, 12, 0, 0, LONG_WORD(address), LONG_WORD(gsi)
-#define OVERRIDE(bus, isa, gsi, flags)    2, 10, bus, isa, LONG_WORD(gsi), WORD(flags)
-#define APIC_ADDRESS(low, high)           5, 12, 0, 0, LONG_WORD(low), LONG_WORD(high)
-#define PROCESSOR_X2APIC(id, flags)       9, 16, 0, 0, LONG_WORD(id), LONG_WORD(flags), LONG_WORD(0)
+#define WORD(value)                    (UCHAR)(value), (UCHAR)((value) >> 8)
+#define LONG_WORD(value)               WORD(value), WORD((value) >> 16)
+#define PROCESSOR(id, flags)           0, 8, 0, id, LONG_WORD(flags)
+#define IO_APIC(address, gsi)          1, 12, 0, 0, LONG_WORD(address), LONG_WORD(gsi)
+#define OVERRIDE(bus, isa, gsi, flags) 2, 10, bus, isa, LONG_WORD(gsi), WORD(flags)
+#define APIC_ADDRESS(low, high)        5, 12, 0, 0, LONG_WORD(low), LONG_WORD(high)
+#define NMI_SOURCE                     3, 8, 0, 0, LONG_WORD(1)
+#define LOCAL_NMI                      4, 6, 0xFF, 0, 0, 1
+#define UNKNOWN_ENTRY                  0x7F, 4, 0xAA, 0xBB
+#define PROCESSOR_X2APIC(id, flags)    9, 16, 0, 0, LONG_WORD(id), LONG_WORD(flags), LONG_WORD(0)
 
 static const UCHAR StandardEntries[] = {
     PROCESSOR(0, 1),
     PROCESSOR(4, 1),
-    PROCESSOR(5, 0),              /* disabled */
-    PROCESSOR(6, 2),              /* online capable only */
-    PROCESSOR(0xFF, 1),           /* a place holder */
+    PROCESSOR(5, 0),    /* disabled */
+    PROCESSOR(6, 2),    /* online capable only */
+    PROCESSOR(0xFF, 1), /* a place holder */
     IO_APIC(0xFEC00000, 0),
     IO_APIC(0xFEC10010, 24),
-    OVERRIDE(0, 0, 2, 0x0),       /* as the bus has it */
-    OVERRIDE(0, 9, 9, 0xF),       /* level-triggered, active low */
-    OVERRIDE(0, 5, 20, 0xD),      /* level-triggered, active high */
-    OVERRIDE(0, 7, 7, 0x7),       /* edge-triggered, active low */
-    OVERRIDE(0, 200, 8, 0xF),     /* no such ISA interrupt */
-    OVERRIDE(1, 3, 8, 0xF),       /* another bus */
-    3, 8, 0, 0, LONG_WORD(1),     /* an NMI source */
-    4, 6, 0xFF, 0, 0, 1,          /* a local APIC's NMI */
+    OVERRIDE(0, 0, 2, 0x0),   /* as the bus has it */
+    OVERRIDE(0, 9, 9, 0xF),   /* level-triggered, active low */
+    OVERRIDE(0, 5, 20, 0xD),  /* level-triggered, active high */
+    OVERRIDE(0, 7, 7, 0x7),   /* edge-triggered, active low */
+    OVERRIDE(0, 200, 8, 0xF), /* no such ISA interrupt */
+    OVERRIDE(1, 3, 8, 0xF),   /* another bus */
+    NMI_SOURCE,
+    LOCAL_NMI,
     PROCESSOR_X2APIC(7, 1),
-    PROCESSOR_X2APIC(4, 1),       /* a second time */
-    PROCESSOR_X2APIC(256, 1),     /* out of reach */
-    PROCESSOR_X2APIC(9, 0),       /* disabled */
-    0x7F, 4, 0xAA, 0xBB,          /* unknown: passed over */
+    PROCESSOR_X2APIC(4, 1),   /* a second time */
+    PROCESSOR_X2APIC(256, 1), /* out of reach */
+    PROCESSOR_X2APIC(9, 0),   /* disabled */
+    UNKNOWN_ENTRY,            /* passed over */
 };
 
 static inline void AddMadt(const UCHAR *Entries, SIZE_T Length)

@@ -43,9 +43,9 @@ def monitor(command):
     return gdb.execute("monitor " + command, to_string=True)
 
 
-def pending_vectors():
-    """The vectors that wait in this processor's local APIC (IRR)."""
-    match = re.search(r"^IRR\s+(.*)$", monitor("info lapic"), re.M)
+def pending_vectors(processor):
+    """The vectors that wait in a processor's local APIC (IRR). QEMU numbers the APICs alike."""
+    match = re.search(r"^IRR\s+(.*)$", monitor(f"info lapic {processor}"), re.M)
     return [int(word) for word in re.findall(r"\b\d+\b", match.group(1))] if match else []
 
 
@@ -59,7 +59,7 @@ class Metronome(gdb.Command):
         print("metronome-attach  connects to ./run-qemu.sh --debug and goes to the entry point")
         print("step-quiet        from now on steps hold interrupts and timers back")
         print("step-with-irqs    from now on a step can enter an interrupt handler")
-        print("irql              IRQL of each processor, interrupts that wait and are served")
+        print("irql              IRQL of each processor, and the interrupts that wait for it to fall")
 
 
 class Attach(gdb.Command):
@@ -109,8 +109,8 @@ class StepWithIrqs(gdb.Command):
     """From now on a step can enter an interrupt handler.
 
 What is pending and not masked by CR8 or the interrupt flag is taken during the step. Step over
-a write to CR8 that lowers the IRQL below 2 with a DPC queued, and you land in the dispatch
-interrupt."""
+a write to CR8 that lowers the IRQL below 2 with a DPC queued, and the next step is in the
+dispatch interrupt (QEMU reports the write itself first)."""
 
     def __init__(self):
         super().__init__("step-with-irqs", gdb.COMMAND_RUNNING)
@@ -141,8 +141,8 @@ class Irql(gdb.Command):
         mark = "*" if is_selected else " "
         print(f"{mark} processor {thread.num - 1}: CR8 = {irql}, {level_name(irql)}; "
               f"interrupts {flag}; at {where}")
-        # The monitor's answer is about the processor that is selected here.
-        pending = [f"{vector:#x} (IRQL {vector >> 4})" for vector in pending_vectors()]
+        pending = [f"{vector:#x} (IRQL {vector >> 4})"
+                   for vector in pending_vectors(thread.num - 1)]
         if pending:
             print(f"    pending in the local APIC: {', '.join(pending)}")
 
