@@ -89,7 +89,8 @@ static BOOT_INFO *NewBootInfo(void)
 static void LoadSegment(BOOT_INFO *Info, const ELF_SEGMENT *Segment, const LOADED_FILE *File)
 {
     BOOT_SEGMENT *target = &Info->Segments[Info->SegmentCount++];
-    UINT8 *memory = AllocateLoaderPages(Segment->Pages, 0, "the kernel");
+    /* The image holds page tables that a starting processor loads with 32-bit instructions. */
+    UINT8 *memory = AllocateLoaderPages(Segment->Pages, FOUR_GIB, "the kernel");
 
     BS->CopyMem(memory, (UINT8 *)File->Data + Segment->FileOffset, Segment->FileSize);
     BS->SetMem(memory + Segment->FileSize, Segment->Pages * EFI_PAGE_SIZE - Segment->FileSize, 0);

@@ -189,7 +189,7 @@ ULONG ArchBacktrace(const VOID *Frame, PVOID *Addresses, ULONG Count);
  *   VOID KiDispatchInterrupt(ULONG Vector, struct _KTRAP_FRAME *TrapFrame)
  *        every interrupt: CR8 = the vector's class, IF off; returns the same way
  *   VOID KiDispatchException(ULONG Vector, struct _KTRAP_FRAME *TrapFrame)
- *        every processor exception but NMI
+ *        every processor exception, and an NMI that does not stop the processor
  */
 VOID KiSystemStart(struct _BOOT_INFO *BootInfo);
 VOID KiProcessorStart(struct _KPRCB *Prcb);
