@@ -28,15 +28,56 @@ typedef struct _DISPATCHER_HEADER {
 } DISPATCHER_HEADER, *PDISPATCHER_HEADER;
 
 typedef enum _EVENT_TYPE { NotificationEvent, SynchronizationEvent } EVENT_TYPE;
+typedef enum _WAIT_TYPE { WaitAll, WaitAny } WAIT_TYPE;
+typedef enum _KWAIT_REASON { Executive, FreePage, PageIn, PoolAllocation, DelayExecution, Suspended,
+                             UserRequest } KWAIT_REASON;
 
+#define IO_NO_INCREMENT     0
+#define EVENT_INCREMENT     1
+#define SEMAPHORE_INCREMENT 1
+#define MUTANT_INCREMENT    1
+
+struct _KTHREAD;
+
+/* All fields of the objects, and of the wait blocks: the dispatcher lock. */
 typedef struct _KEVENT {
     DISPATCHER_HEADER Header;
 } KEVENT, *PKEVENT, *PRKEVENT;
+
+typedef struct _KSEMAPHORE {
+    DISPATCHER_HEADER Header; /* SignalState is the count */
+    LONG Limit;
+} KSEMAPHORE, *PKSEMAPHORE, *PRKSEMAPHORE;
+
+typedef struct _KMUTANT {
+    DISPATCHER_HEADER Header;   /* SignalState: 1 free, 0 owned, -n owned n + 1 times */
+    LIST_ENTRY MutantListEntry; /* in the owner's list */
+    struct _KTHREAD *OwnerThread;
+    BOOLEAN Abandoned;
+    UCHAR ApcDisable;           /* 1: normal kernel APCs are off while it is owned */
+} KMUTANT, *PKMUTANT, *PRKMUTANT, KMUTEX, *PKMUTEX, *PRKMUTEX;
+
+/* One thread waiting for one object. */
+typedef struct _KWAIT_BLOCK {
+    LIST_ENTRY WaitListEntry; /* in the object's list */
+    struct _KTHREAD *Thread;
+    PVOID Object;
+    ULONG64 WaitKey;          /* what the wait returns if this object ends it */
+    ULONG64 Reserved;
+} KWAIT_BLOCK, *PKWAIT_BLOCK, *PRKWAIT_BLOCK;
 
 ASSERT_SIZE(DISPATCHER_HEADER, 0x18);
 ASSERT_OFFSET(DISPATCHER_HEADER, Size, 2);
 ASSERT_OFFSET(DISPATCHER_HEADER, SignalState, 4);
 ASSERT_OFFSET(DISPATCHER_HEADER, WaitListHead, 8);
 ASSERT_SIZE(KEVENT, 0x18);
+ASSERT_SIZE(KSEMAPHORE, 0x20);
+ASSERT_OFFSET(KSEMAPHORE, Limit, 0x18);
+ASSERT_SIZE(KMUTANT, 0x38);
+ASSERT_OFFSET(KMUTANT, MutantListEntry, 0x18);
+ASSERT_OFFSET(KMUTANT, OwnerThread, 0x28);
+ASSERT_OFFSET(KMUTANT, Abandoned, 0x30);
+ASSERT_OFFSET(KMUTANT, ApcDisable, 0x31);
+ASSERT_SIZE(KWAIT_BLOCK, 0x30);
 
 #endif

@@ -12,6 +12,8 @@
 #include "spinlock.h"
 #include "interlocked.h"
 #include "dispatcher.h"
+#include "wait.h"
+#include "thread.h"
 #include "dpc.h"
 #include "timer.h"
 #include "systime.h"

@@ -128,6 +128,19 @@ VOID ArchClockInterrupt(VOID);
 /* "apic" or "hpet". */
 PCSTR ArchClockName(VOID);
 
+/* ---- threads ---- */
+
+struct _KTHREAD;
+
+/* Prepares a stack so that the first switch to it calls KiThreadStart. Returns its RSP. */
+PVOID ArchPrepareStack(PVOID StackTop);
+
+/*
+ * Leaves Old, whose registers go to its stack, and goes on where New has left: returns in New.
+ * DISPATCH_LEVEL, the dispatcher lock held, by both.
+ */
+VOID ArchSwitchThread(struct _KTHREAD *Old, struct _KTHREAD *New);
+
 /* ---- memory ---- */
 
 /* Maps a device's registers uncached; NULL when there is no room. <= DISPATCH_LEVEL. */
@@ -136,6 +149,7 @@ PVOID ArchMapDevice(ULONG64 Physical, SIZE_T Bytes);
 /* A stack of KERNEL_STACK_SIZE bytes over an unmapped guard page: its upper end, or NULL. */
 #define KERNEL_STACK_SIZE 0x8000u
 PVOID ArchAllocateStack(VOID);
+VOID ArchFreeStack(PVOID StackTop);
 
 /* Makes Physical's page readable at Virtual, for drivers to read (the time page). */
 VOID ArchMapReadOnlyPage(PVOID Virtual, ULONG64 Physical);
@@ -193,6 +207,7 @@ ULONG ArchBacktrace(const VOID *Frame, PVOID *Addresses, ULONG Count);
  */
 VOID KiSystemStart(struct _BOOT_INFO *BootInfo);
 VOID KiProcessorStart(struct _KPRCB *Prcb);
+VOID KiThreadStart(VOID); /* a thread's first code: DISPATCH_LEVEL, the dispatcher lock held */
 VOID KiDispatchInterrupt(ULONG Vector, struct _KTRAP_FRAME *TrapFrame);
 VOID KiDispatchException(ULONG Vector, struct _KTRAP_FRAME *TrapFrame);
 

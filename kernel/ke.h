@@ -10,13 +10,55 @@ struct _BOOT_INFO;
 
 /* ---- the processor block ---- */
 
-/* A thread of control. So far each processor has one: the code that it started with. */
+/* What a thread is doing. The dispatcher lock. */
+typedef enum _KTHREAD_STATE {
+    ThreadInitialized,
+    ThreadReady,    /* in the ready list of processor LastProcessor */
+    ThreadStandby,  /* NextThread of processor LastProcessor */
+    ThreadRunning,
+    ThreadWaiting,
+    ThreadTerminated
+} KTHREAD_STATE;
+
+/* All fields: the dispatcher lock, unless a comment says otherwise. */
 typedef struct _KTHREAD {
-    DISPATCHER_HEADER Header;
-    PVOID StackLimit; /* lowest address */
-    PVOID StackBase;  /* first address above */
-    PCSTR Name;
-} KTHREAD, *PKTHREAD;
+    DISPATCHER_HEADER Header;  /* signaled when the thread has ended */
+    PVOID KernelStack;         /* RSP while it does not run; ArchSwitchThread */
+    PVOID StackLimit;          /* lowest address; constant */
+    PVOID StackBase;           /* first address above; constant */
+    PCSTR Name;                /* constant; NULL: named by its start routine */
+    PKSTART_ROUTINE StartRoutine; /* constant */
+    PVOID StartContext;        /* constant */
+    LIST_ENTRY ThreadListEntry; /* all threads */
+    LIST_ENTRY ReadyListEntry; /* a ready list, or the list of ended threads */
+    KTHREAD_STATE State;
+    CHAR Priority;             /* 0 to 31; an idle thread: -1 */
+    CHAR BasePriority;
+    BOOLEAN System;            /* made by PsCreateSystemThread; constant */
+    LONG Quantum;              /* ticks left; its own processor, CLOCK_LEVEL */
+    ULONG LastProcessor;
+    KAFFINITY Affinity;        /* processors that it may run on */
+    KAFFINITY SystemAffinity;  /* set by KeSetSystemAffinityThreadEx, or 0 */
+    LONG64 WaitStatus;         /* why the last wait has ended */
+    KWAIT_REASON WaitReason;
+    ULONG WaitCount;           /* blocks of the wait under way, the time-out's not counted */
+    WAIT_TYPE WaitType;
+    PKWAIT_BLOCK WaitBlocks;   /* of the wait under way */
+    KWAIT_BLOCK OwnWaitBlocks[THREAD_WAIT_OBJECTS];
+    KWAIT_BLOCK TimeoutBlock;
+    KTIMER Timer;              /* the wait's time-out; its own rules */
+    LIST_ENTRY MutantList;     /* mutexes that it owns */
+    KIRQL WaitIrql;            /* IRQL to restore, after KeSetEvent with Wait = TRUE; the thread */
+    BOOLEAN WaitNext;          /* ... which keeps the dispatcher lock; the thread */
+    SHORT KernelApcDisable;    /* -n: n critical regions deep; the thread */
+    SHORT SpecialApcDisable;   /* -n: n guarded regions deep; the thread */
+    NTSTATUS ExitStatus;
+    ULONG64 Switches;          /* times it was given a processor */
+} KTHREAD;
+
+#define IDLE_PRIORITY   (-1)
+#define NORMAL_PRIORITY 8
+#define QUANTUM_TICKS   6 /* 60 ms */
 
 /* A processor's queue of DPCs. All fields: Lock, which is taken at HIGH_LEVEL. */
 typedef struct _KDPC_DATA {
@@ -60,8 +102,13 @@ typedef struct _KPRCB {
     PKTHREAD NextThread;
     PKTHREAD IdleThread;
     ULONG ReservedIndex;
-    ULONG Number; /* gs:[1A4] */
-    ULONG64 Reserved28;
+    ULONG Number;                /* gs:[1A4] */
+    volatile BOOLEAN QuantumEnd; /* the current thread's time is over; set by the tick */
+    UCHAR Reserved29[7];
+
+    LIST_ENTRY ReadyLists[MAXIMUM_PRIORITY]; /* by priority; the dispatcher lock */
+    ULONG ReadySummary;  /* bit n: ReadyLists[n] is not empty; the dispatcher lock */
+    ULONG64 SwitchCount; /* the dispatcher lock */
 
     KDPC_DATA DpcData;                      /* ordinary DPCs */
     volatile PKDPC CurrentDpc;              /* identity only: it may be freed */
@@ -216,8 +263,52 @@ extern ULONG KiDpcWatchdogLimit;
 /* Expires what is due on this processor. IRQL: DISPATCH_LEVEL. */
 VOID KiExpireTimers(PKPRCB Prcb);
 
+/* KeInitializeTimerEx without its checks. Any IRQL. */
+VOID KiInitializeTimer(PKTIMER Timer, TIMER_TYPE Type);
+
 /* Is Timer in a timer queue? For checks on freed memory. */
 BOOLEAN KiIsTimerQueued(const KTIMER *Timer);
+
+/* ---- threads: the dispatcher lock's holders, DISPATCH_LEVEL, unless stated ---- */
+
+/* Protects threads' states, ready lists, dispatcher objects and wait blocks. */
+extern KSPIN_LOCK KiDispatcherLock;
+
+/* Takes and frees it. <= DISPATCH_LEVEL. */
+KIRQL KiLockDispatcher(VOID);
+VOID KiUnlockDispatcher(KIRQL OldIrql);
+
+/* Makes a thread that will run StartRoutine(StartContext) on its own stack. No lock. */
+VOID KiInitializeThread(PKTHREAD Thread, PVOID StackTop, PKSTART_ROUTINE StartRoutine,
+                        PVOID StartContext);
+
+/* Makes the code that runs on processor Prcb a thread; makes Thread its idle one. No lock. */
+VOID KiAdoptThread(PKPRCB Prcb, PVOID StackTop, SIZE_T StackSize);
+VOID KiMakeIdleThread(PKPRCB Prcb, PKTHREAD Thread);
+
+/* Lets Thread run: on an idle processor, by preemption, or when its turn comes. */
+VOID KiReadyThread(PKTHREAD Thread);
+
+/* Gives the processor to the best ready thread; returns when this thread has it again. */
+VOID KiSwitchAway(VOID);
+
+/* The end of the dispatch interrupt: preemption, end of the quantum. DISPATCH_LEVEL, no lock. */
+VOID KiDispatchThreads(PKPRCB Prcb);
+
+/* The tick's part. CLOCK_LEVEL. */
+VOID KiQuantumTick(PKPRCB Prcb);
+
+/* After the signal state of an object has risen: releases the waiters that it can satisfy. */
+VOID KiReleaseWaiters(PDISPATCHER_HEADER Object);
+
+/* The same for a timer that has expired. DISPATCH_LEVEL, the timer table's lock held. */
+VOID KiReleaseTimerWaiters(PKTIMER Timer);
+
+/* Changes a thread's priority, wherever it stands. */
+VOID KiSetPriority(PKTHREAD Thread, CHAR Priority);
+
+/* Ends the current thread. PASSIVE_LEVEL, no lock. */
+DECLSPEC_NORETURN VOID KiEndThread(NTSTATUS ExitStatus);
 
 /* ---- time ---- */
 
@@ -315,8 +406,8 @@ ULONG64 KiGetNumberOption(PCSTR Name, ULONG64 Default);
 DECLSPEC_NORETURN VOID KiIdleLoop(PKPRCB Prcb);
 
 /*
- * Waits at PASSIVE_LEVEL until Condition(Context) is TRUE, halting between interrupts. The
- * place where a thread would block.
+ * Waits at PASSIVE_LEVEL until Condition(Context) is TRUE, looking at every tick: for conditions
+ * that nobody signals.
  */
 typedef BOOLEAN KI_CONDITION(PVOID Context);
 VOID KiWaitUntil(KI_CONDITION *Condition, PVOID Context);

@@ -17,4 +17,15 @@ PDEVICE_OBJECT ObpFindDevice(PCUNICODE_STRING Name);
 /* The name of a device object, or NULL. The result lives as long as the device. */
 PCUNICODE_STRING ObpNameOfDevice(PDEVICE_OBJECT DeviceObject);
 
+/* ---- objects and handles (kernel/ob/object.c) ---- */
+
+typedef struct _OBJECT_TYPE {
+    PCSTR Name;
+    ULONG Tag;                   /* of the pool memory */
+    VOID (*Delete)(PVOID Object); /* the last reference has gone; <= DISPATCH_LEVEL */
+} OBJECT_TYPE;
+
+PVOID ObpAllocateObject(const OBJECT_TYPE *Type, SIZE_T Size);
+NTSTATUS ObpCreateHandle(PVOID Object, PHANDLE Handle);
+
 #endif

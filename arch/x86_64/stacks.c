@@ -19,6 +19,14 @@ _Static_assert((SLOT_SIZE & (SLOT_SIZE - 1)) == 0, "a slot's size is no power of
 /* Slots handed out so far; a slot whose stack could not be mapped stays unused. */
 static volatile LONG64 SlotCount;
 
+/* Stacks that were given back: they stay mapped, and hold their own list entries. */
+static SLIST_HEADER FreeStacks;
+
+static PSLIST_ENTRY EntryOf(PVOID StackTop)
+{
+    return (PSLIST_ENTRY)StackTop - 1;
+}
+
 /*
  * IRQL:    <= DISPATCH_LEVEL, or the start (not checked)
  * Locks:   none
@@ -29,9 +37,13 @@ static volatile LONG64 SlotCount;
 PVOID ArchAllocateStack(VOID)
 {
     const SIZE_T pages = KERNEL_STACK_SIZE / PAGE_SIZE;
-    PVOID memory = MmAllocatePages(pages);
+    PSLIST_ENTRY old = ExpInterlockedPopEntrySList(&FreeStacks);
+    PVOID memory;
     ULONG64 slot, low;
 
+    if (old != NULL)
+        return old + 1;
+    memory = MmAllocatePages(pages);
     if (memory == NULL)
         return NULL;
     slot = InterlockedExchangeAdd64(&SlotCount, 1);
@@ -42,6 +54,20 @@ PVOID ArchAllocateStack(VOID)
         return NULL;
     }
     return (PVOID)(low + KERNEL_STACK_SIZE);
+}
+
+/*
+ * Takes back a stack on which nothing runs. It stays mapped, for the next one who asks.
+ *
+ * IRQL:    <= DISPATCH_LEVEL (not checked)
+ * Locks:   none
+ * Context: any
+ * Returns: nothing
+ * Source:  arch.h
+ */
+VOID ArchFreeStack(PVOID StackTop)
+{
+    ExpInterlockedPushEntrySList(&FreeStacks, EntryOf(StackTop));
 }
 
 /*

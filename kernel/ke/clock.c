@@ -100,6 +100,7 @@ VOID KiClockInterrupt(PKPRCB Prcb, KIRQL InterruptedIrql)
         Prcb->Clock.Ticks++;
         Prcb->Clock.NextTick = NextTickAfter(now);
         KiDpcTick(Prcb, InterruptedIrql);
+        KiQuantumTick(Prcb);
     }
     KiSetClockForTimers(Prcb);
 }

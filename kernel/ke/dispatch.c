@@ -14,6 +14,7 @@ static VOID DispatchInterrupt(PKPRCB Prcb)
     ArchEnableInterrupts();
     Prcb->DispatchCount++;
     KiDispatchWork(Prcb);
+    KiDispatchThreads(Prcb);
     ArchDisableInterrupts();
 }
 

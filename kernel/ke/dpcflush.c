@@ -3,26 +3,19 @@
 
 typedef struct _FLUSH {
     volatile LONG Remaining; /* processors that have not come by yet */
-    PKPRCB Waiter;
+    KEVENT Done;
 } FLUSH;
 
 static KDEFERRED_ROUTINE FlushDpc;
 static VOID FlushDpc(PKDPC Dpc, PVOID Context, PVOID Argument1, PVOID Argument2)
 {
     FLUSH *flush = Context;
-    PKPRCB waiter = flush->Waiter;
 
     UNREFERENCED_PARAMETER(Dpc);
     UNREFERENCED_PARAMETER(Argument1);
     UNREFERENCED_PARAMETER(Argument2);
-    /* After the last decrement the waiter may return, and flush is gone. */
     if (InterlockedDecrement(&flush->Remaining) == 0)
-        KiRequestDispatch(waiter); /* ends its halt */
-}
-
-static BOOLEAN IsFlushed(PVOID Context)
-{
-    return ((FLUSH *)Context)->Remaining == 0;
+        KeSetEvent(&flush->Done, IO_NO_INCREMENT, FALSE);
 }
 
 /*
@@ -42,7 +35,9 @@ VOID KeFlushQueuedDpcs(VOID)
 
     KDPC dpcs[MAXIMUM_PROCESSORS];
     LONG processors = KeNumberProcessors;
-    FLUSH flush = {.Remaining = processors, .Waiter = KeGetCurrentPrcb()};
+    FLUSH flush = {.Remaining = processors};
+
+    KeInitializeEvent(&flush.Done, NotificationEvent, FALSE);
 
     for (LONG n = 0; n < processors; n++) {
         dpcs[n].Type = 0; /* nothing that a check could take for a queued DPC */
@@ -51,5 +46,5 @@ VOID KeFlushQueuedDpcs(VOID)
         KeSetImportanceDpc(&dpcs[n], MediumHighImportance);
         KeInsertQueueDpc(&dpcs[n], NULL, NULL);
     }
-    KiWaitUntil(IsFlushed, &flush);
+    KeWaitForSingleObject(&flush.Done, Executive, KernelMode, FALSE, NULL);
 }

@@ -1,5 +1,4 @@
-/* What a processor does when it has nothing to do, and how code waits as long as there are no
- * threads. */
+/* What a processor does when it has nothing to do. */
 #include "ke.h"
 
 /*
@@ -40,37 +39,17 @@ DECLSPEC_NORETURN VOID KiIdleLoop(PKPRCB Prcb)
 }
 
 /*
- * Halts between interrupts until Condition(Context). This processor keeps its tick, so a
- * condition that another processor makes true is seen after one tick at the latest.
+ * Looks at Condition(Context) at every time increment until it is TRUE.
  *
  * IRQL:    PASSIVE_LEVEL (not checked)
  * Locks:   none
- * Context: code that may wait
+ * Context: a thread
  * Returns: nothing
  */
 VOID KiWaitUntil(KI_CONDITION *Condition, PVOID Context)
 {
-    while (!Condition(Context)) {
-        ULONG_PTR flags = ArchDisableInterrupts();
-        if (Condition(Context))
-            ArchRestoreInterrupts(flags);
-        else
-            ArchIdle();
-    }
-}
-
-static KDEFERRED_ROUTINE SleepDpc;
-static VOID SleepDpc(PKDPC Dpc, PVOID Context, PVOID Argument1, PVOID Argument2)
-{
-    UNREFERENCED_PARAMETER(Dpc);
-    UNREFERENCED_PARAMETER(Argument1);
-    UNREFERENCED_PARAMETER(Argument2);
-    *(volatile BOOLEAN *)Context = TRUE;
-}
-
-static BOOLEAN IsAwake(PVOID Context)
-{
-    return *(volatile BOOLEAN *)Context;
+    while (!Condition(Context))
+        KiSleep(KI_TIME_INCREMENT);
 }
 
 /*
@@ -78,17 +57,12 @@ static BOOLEAN IsAwake(PVOID Context)
  *
  * IRQL:    PASSIVE_LEVEL (not checked)
  * Locks:   none
- * Context: code that may wait
+ * Context: a thread
  * Returns: nothing
  */
 VOID KiSleep(ULONG64 Interval)
 {
-    KDPC dpc = {.Type = 0};
-    KTIMER timer = {.Header.Type = 0};
-    volatile BOOLEAN awake = FALSE;
+    LARGE_INTEGER interval = {.QuadPart = -(LONGLONG)Interval};
 
-    KeInitializeDpc(&dpc, SleepDpc, (PVOID)&awake);
-    KeInitializeTimer(&timer);
-    KeSetTimer(&timer, (LARGE_INTEGER){.QuadPart = -(LONGLONG)Interval}, &dpc);
-    KiWaitUntil(IsAwake, (PVOID)&awake);
+    KeDelayExecutionThread(KernelMode, FALSE, &interval);
 }

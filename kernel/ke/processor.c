@@ -21,6 +21,8 @@ static VOID InitializeQueues(PKPRCB Prcb)
     KeInitializeSpinLock(&Prcb->DpcData.Lock);
     KeInitializeSpinLock(&Prcb->TimerTable.Lock);
     KiInitializeTimerQueue(&Prcb->TimerTable.Queue);
+    for (ULONG n = 0; n < MAXIMUM_PRIORITY; n++)
+        InitializeListHead(&Prcb->ReadyLists[n]);
     Prcb->Clock.NextTick = Prcb->Clock.Deadline = MAXULONG64;
 }
 
@@ -41,13 +43,9 @@ VOID KiInitializePrcb(PKPCR Pcr, ULONG Number, PVOID StackTop, SIZE_T StackSize)
     prcb->MxCsr = 0x1F80;
     prcb->Number = Number;
     prcb->LegacyNumber = (UCHAR)Number;
-    prcb->CurrentThread = prcb->IdleThread = &prcb->BootThread;
-    prcb->BootThread.Header.Type = ThreadObject;
-    prcb->BootThread.StackBase = StackTop;
-    prcb->BootThread.StackLimit = (PCHAR)StackTop - StackSize;
-    prcb->BootThread.Name = Number ? "idle" : "system";
     InitializeQueues(prcb);
     KiProcessorBlock[Number] = prcb;
+    KiAdoptThread(prcb, StackTop, StackSize);
 }
 
 /*

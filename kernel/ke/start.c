@@ -7,6 +7,7 @@
 #include "ex.h"
 #include "io.h"
 #include "kd.h"
+#include "ps.h"
 #include "bootinfo.h"
 #if TESTS
 #include "suite.h"
@@ -105,6 +106,7 @@ VOID KiSystemStart(BOOT_INFO *BootInfo)
     ArchEnableInterrupts();
     KiLowerIrql(PASSIVE_LEVEL);
 
+    PspInitialize();
     StartOthers();
     IopInitialize();
 #if TESTS

@@ -42,6 +42,29 @@ BOOLEAN KiIsTimerQueued(const KTIMER *Timer)
 }
 
 /*
+ * Makes a timer, without questions.
+ *
+ * IRQL:    any (not checked)
+ * Locks:   none
+ * Context: any
+ * Returns: nothing
+ */
+VOID KiInitializeTimer(PKTIMER Timer, TIMER_TYPE Type)
+{
+    Timer->Header.Type = TimerNotificationObject + (UCHAR)Type;
+    Timer->Header.Absolute = FALSE;
+    Timer->Header.Size = sizeof(KTIMER) / sizeof(ULONG);
+    Timer->Header.Inserted = FALSE;
+    Timer->Header.SignalState = 0;
+    InitializeListHead(&Timer->Header.WaitListHead);
+    Timer->DueTime.QuadPart = 0;
+    Timer->TimerListEntry.Flink = Timer->TimerListEntry.Blink = NULL;
+    Timer->Dpc = NULL;
+    Timer->Processor = KeGetCurrentPrcb()->Number;
+    Timer->Period = 0;
+}
+
+/*
  * Makes a timer: not set, not signaled.
  *
  * IRQL:    <= DISPATCH_LEVEL
@@ -55,17 +78,7 @@ VOID KeInitializeTimerEx(PKTIMER Timer, TIMER_TYPE Type)
     KI_REQUIRE_IRQL_AT_MOST(DISPATCH_LEVEL, RULE_IRQL_KE_DISPATCH_LTE, "IrqlKeDispatchLte", Timer);
     KI_REQUIRE(!KiIsTimerQueued(Timer), TIMER_OR_DPC_INVALID, 0, Timer, Timer, Timer + 1);
 
-    Timer->Header.Type = TimerNotificationObject + (UCHAR)Type;
-    Timer->Header.Absolute = FALSE;
-    Timer->Header.Size = sizeof(KTIMER) / sizeof(ULONG);
-    Timer->Header.Inserted = FALSE;
-    Timer->Header.SignalState = 0;
-    InitializeListHead(&Timer->Header.WaitListHead);
-    Timer->DueTime.QuadPart = 0;
-    Timer->TimerListEntry.Flink = Timer->TimerListEntry.Blink = NULL;
-    Timer->Dpc = NULL;
-    Timer->Processor = KeGetCurrentPrcb()->Number;
-    Timer->Period = 0;
+    KiInitializeTimer(Timer, Type);
 }
 
 /*
@@ -320,9 +333,9 @@ static ULONG64 NextPeriod(const KTIMER *Timer, ULONG64 Now)
 }
 
 /*
- * One expiry: out of the queue (a periodic timer: in again), signaled, DPC inserted: one step for
- * everybody who takes the table's lock (T-TMR-10). The timer is not touched after the DPC has
- * been inserted, since the DPC's routine may free a one-shot timer on another processor.
+ * One expiry: out of the queue (a periodic timer: in again), signaled, waiters released, DPC
+ * inserted: one step for everybody who takes the table's lock (T-TMR-10). The timer is not
+ * touched after its waiters have been released or its DPC inserted, since they may free it.
  */
 static VOID ExpireTimer(PKTIMER_TABLE Table, PKTIMER Timer, ULONG64 Now)
 {
@@ -336,6 +349,9 @@ static VOID ExpireTimer(PKTIMER_TABLE Table, PKTIMER Timer, ULONG64 Now)
         Timer->Header.Inserted = FALSE;
     }
     Timer->Header.SignalState = 1;
+    KeMemoryBarrier(); /* see Join in wait.c */
+    if (!IsListEmpty(&Timer->Header.WaitListHead))
+        KiReleaseTimerWaiters(Timer);
     if (dpc)
         KiInsertTimerDpc(dpc);
 }

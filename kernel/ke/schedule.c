@@ -1,0 +1,348 @@
+/*
+ * Who runs where. Each processor has ready lists by priority; all of them, and every thread's
+ * state, are under the dispatcher lock, at DISPATCH_LEVEL.
+ *
+ * A thread that becomes ready goes to the processor that runs the least: an idle one, or the one
+ * with the lowest priority if that is lower than its own; it stands by there (NextThread), and
+ * the dispatch interrupt is requested. It is taken when that processor's IRQL falls below
+ * DISPATCH_LEVEL, after the DPCs, and it makes the switch. So preemption is one more thing that
+ * the dispatch interrupt does.
+ *
+ * The dispatcher lock is held across a switch: the thread that leaves has taken it, the thread
+ * that comes frees it. Nobody can therefore find a thread ready, or free its stack, before it
+ * has really left its processor.
+ */
+#include "ke.h"
+
+KSPIN_LOCK KiDispatcherLock;
+
+/*
+ * IRQL:    <= DISPATCH_LEVEL (not checked)
+ * Locks:   returns with the dispatcher lock held
+ * Context: any
+ * Returns: the earlier IRQL
+ */
+KIRQL KiLockDispatcher(VOID)
+{
+    KIRQL oldIrql = KiRaiseIrql(DISPATCH_LEVEL);
+
+    KeAcquireSpinLockAtDpcLevel(&KiDispatcherLock);
+    return oldIrql;
+}
+
+/*
+ * IRQL:    DISPATCH_LEVEL (not checked)
+ * Locks:   frees the dispatcher lock
+ * Context: any; a thread that was readied meanwhile may preempt the caller here
+ * Returns: nothing
+ */
+VOID KiUnlockDispatcher(KIRQL OldIrql)
+{
+    KeReleaseSpinLockFromDpcLevel(&KiDispatcherLock);
+    KiLowerIrql(OldIrql);
+}
+
+static KAFFINITY AllowedProcessors(const KTHREAD *Thread)
+{
+    return Thread->SystemAffinity ? Thread->SystemAffinity : Thread->Affinity;
+}
+
+static BOOLEAN MayRunOn(const KTHREAD *Thread, ULONG Processor)
+{
+    return AllowedProcessors(Thread) >> Processor & 1;
+}
+
+/* What a newcomer on this processor has to beat. */
+static CHAR PriorityOn(ULONG Processor)
+{
+    PKPRCB prcb = KiProcessorBlock[Processor];
+
+    return (prcb->NextThread ? prcb->NextThread : prcb->CurrentThread)->Priority;
+}
+
+static VOID Enqueue(PKTHREAD Thread, BOOLEAN First)
+{
+    PKPRCB prcb = KiProcessorBlock[Thread->LastProcessor];
+    PLIST_ENTRY list = &prcb->ReadyLists[(UCHAR)Thread->Priority];
+
+    Thread->State = ThreadReady;
+    if (First)
+        InsertHeadList(list, &Thread->ReadyListEntry);
+    else
+        InsertTailList(list, &Thread->ReadyListEntry);
+    prcb->ReadySummary |= 1u << Thread->Priority;
+}
+
+static VOID Dequeue(PKTHREAD Thread)
+{
+    PKPRCB prcb = KiProcessorBlock[Thread->LastProcessor];
+
+    if (RemoveEntryList(&Thread->ReadyListEntry))
+        prcb->ReadySummary &= ~(1u << Thread->Priority);
+}
+
+/* The processor on which Thread displaces the least; on a tie the one where it ran last. */
+static ULONG ChooseProcessor(const KTHREAD *Thread)
+{
+    KAFFINITY allowed = AllowedProcessors(Thread) & KeQueryActiveProcessors();
+    ULONG best = MayRunOn(Thread, Thread->LastProcessor) ? Thread->LastProcessor
+                                                         : (ULONG)__builtin_ctzll(allowed);
+
+    for (; allowed; allowed &= allowed - 1) {
+        ULONG processor = (ULONG)__builtin_ctzll(allowed);
+        if (PriorityOn(processor) < PriorityOn(best))
+            best = processor;
+    }
+    return best;
+}
+
+/*
+ * Lets Thread run as soon as its priority allows.
+ *
+ * IRQL:    DISPATCH_LEVEL (not checked)
+ * Locks:   the dispatcher lock is held
+ * Context: any
+ * Returns: nothing
+ * Source:  contract T-DISP-2..3, T-THREAD-2, T-IRQL-8
+ */
+VOID KiReadyThread(PKTHREAD Thread)
+{
+    PKPRCB prcb = KiProcessorBlock[Thread->LastProcessor = ChooseProcessor(Thread)];
+
+    if (Thread->Priority <= PriorityOn(prcb->Number)) {
+        Enqueue(Thread, FALSE);
+        return;
+    }
+    if (prcb->NextThread)
+        Enqueue(prcb->NextThread, TRUE);
+    prcb->NextThread = Thread;
+    Thread->State = ThreadStandby;
+    KiRequestDispatch(prcb);
+}
+
+/* The first thread of the highest priority in the lists of Owner that may run on Processor. */
+static PKTHREAD BestIn(PKPRCB Owner, ULONG Processor, LONG Above)
+{
+    for (ULONG summary = Owner->ReadySummary; summary;) {
+        LONG priority = 31 - __builtin_clz(summary);
+        PLIST_ENTRY list = &Owner->ReadyLists[priority];
+
+        if (priority <= Above)
+            break;
+        for (PLIST_ENTRY entry = list->Flink; entry != list; entry = entry->Flink) {
+            PKTHREAD thread = CONTAINING_RECORD(entry, KTHREAD, ReadyListEntry);
+            if (MayRunOn(thread, Processor))
+                return thread;
+        }
+        summary &= ~(1u << priority);
+    }
+    return NULL;
+}
+
+/*
+ * The thread to run on Prcb's processor now: the one that stands by, else the best in all ready
+ * lists, its own first, else the idle thread.
+ */
+static PKTHREAD SelectThread(PKPRCB Prcb)
+{
+    PKTHREAD best = Prcb->NextThread;
+
+    if (best) {
+        Prcb->NextThread = NULL;
+        return best;
+    }
+    best = BestIn(Prcb, Prcb->Number, IDLE_PRIORITY);
+    for (LONG n = 0; n < KeNumberProcessors; n++) {
+        PKTHREAD other = BestIn(KiProcessorBlock[n], Prcb->Number,
+                                best ? best->Priority : IDLE_PRIORITY);
+        if (other)
+            best = other;
+    }
+    if (!best)
+        return Prcb->IdleThread;
+    Dequeue(best);
+    return best;
+}
+
+/*
+ * Gives the processor away. The caller has said where its thread stands now: waiting, ready, or
+ * ended. Returns when this thread has a processor again, perhaps another one.
+ *
+ * IRQL:    DISPATCH_LEVEL (not checked)
+ * Locks:   the dispatcher lock is held, and is held again at the return
+ * Context: a thread
+ * Returns: nothing
+ */
+VOID KiSwitchAway(VOID)
+{
+    PKPRCB prcb = KeGetCurrentPrcb();
+    PKTHREAD old = prcb->CurrentThread;
+    PKTHREAD next = SelectThread(prcb);
+
+    next->State = ThreadRunning;
+    if (next == old)
+        return;
+    next->LastProcessor = prcb->Number;
+    next->Switches++;
+    prcb->SwitchCount++;
+    prcb->CurrentThread = next;
+    ArchSwitchThread(old, next);
+}
+
+/* The running thread goes back to the ready lists: first if it was preempted, last if its time
+ * is over, to another processor if it may not run here any more. */
+static VOID PutBack(PKPRCB Prcb, PKTHREAD Thread, BOOLEAN First)
+{
+    if (Thread == Prcb->IdleThread)
+        return;
+    if (MayRunOn(Thread, Prcb->Number))
+        Enqueue(Thread, First);
+    else
+        KiReadyThread(Thread);
+}
+
+/* A new quantum; a boosted thread comes down by one level. */
+static VOID EndQuantum(PKPRCB Prcb, PKTHREAD Thread)
+{
+    Prcb->QuantumEnd = FALSE;
+    Thread->Quantum = QUANTUM_TICKS;
+    if (Thread->Priority > Thread->BasePriority && Thread->Priority < LOW_REALTIME_PRIORITY)
+        Thread->Priority--;
+}
+
+/*
+ * The last work of the dispatch interrupt: a thread that stands by, or the end of a quantum.
+ *
+ * IRQL:    DISPATCH_LEVEL (not checked)
+ * Locks:   takes the dispatcher lock
+ * Context: the dispatch interrupt, on the interrupted thread's stack
+ * Returns: when the interrupted thread runs again
+ * Source:  contract T-IRQL-8, T-THREAD-1..2, T-DISP-3
+ */
+VOID KiDispatchThreads(PKPRCB Prcb)
+{
+    if (!Prcb->NextThread && !Prcb->QuantumEnd)
+        return;
+    KeAcquireSpinLockAtDpcLevel(&KiDispatcherLock);
+
+    PKTHREAD thread = Prcb->CurrentThread;
+    BOOLEAN quantumEnd = Prcb->QuantumEnd;
+
+    if (quantumEnd)
+        EndQuantum(Prcb, thread);
+    if (quantumEnd || Prcb->NextThread) {
+        PutBack(Prcb, thread, !quantumEnd);
+        KiSwitchAway();
+    }
+    KeReleaseSpinLockFromDpcLevel(&KiDispatcherLock);
+}
+
+/*
+ * Counts a tick against the running thread.
+ *
+ * IRQL:    CLOCK_LEVEL (not checked)
+ * Locks:   takes the DPC queue's lock when the quantum is over
+ * Context: the clock interrupt
+ * Returns: nothing
+ * Source:  contract T-THREAD-1
+ */
+VOID KiQuantumTick(PKPRCB Prcb)
+{
+    PKTHREAD thread = Prcb->CurrentThread;
+
+    if (thread == Prcb->IdleThread || --thread->Quantum > 0)
+        return;
+    Prcb->QuantumEnd = TRUE;
+    KiRequestDispatch(Prcb);
+}
+
+/* Somebody else may be the best for this processor now: it looks as at the end of a quantum. */
+static VOID ChooseAgain(PKPRCB Prcb)
+{
+    Prcb->QuantumEnd = TRUE;
+    KiRequestDispatch(Prcb);
+}
+
+/*
+ * Changes a thread's priority, wherever it stands.
+ *
+ * IRQL:    DISPATCH_LEVEL (not checked)
+ * Locks:   the dispatcher lock is held
+ * Context: any
+ * Returns: nothing
+ * Source:  contract T-KeSetPriorityThread-1
+ */
+VOID KiSetPriority(PKTHREAD Thread, CHAR Priority)
+{
+    PKPRCB prcb = KiProcessorBlock[Thread->LastProcessor];
+    CHAR earlier = Thread->Priority;
+
+    switch (Thread->State) {
+    case ThreadReady:
+        Dequeue(Thread);
+        Thread->Priority = Priority;
+        KiReadyThread(Thread);
+        break;
+    case ThreadStandby:
+        prcb->NextThread = NULL;
+        Thread->Priority = Priority;
+        KiReadyThread(Thread);
+        ChooseAgain(prcb);
+        break;
+    default:
+        Thread->Priority = Priority;
+        if (Thread->State == ThreadRunning && Priority < earlier)
+            ChooseAgain(prcb);
+    }
+}
+
+/*
+ * Restricts the current thread to the processors in Affinity. Below DISPATCH_LEVEL it runs on
+ * one of them when the call returns; at DISPATCH_LEVEL it moves when the IRQL falls.
+ *
+ * IRQL:    <= DISPATCH_LEVEL
+ * Locks:   takes the dispatcher lock
+ * Context: a thread
+ * Returns: the former system affinity, or 0
+ * Source:  contract T-AFF-1
+ */
+KAFFINITY KeSetSystemAffinityThreadEx(KAFFINITY Affinity)
+{
+    KI_REQUIRE_IRQL_AT_MOST(DISPATCH_LEVEL, RULE_IRQL_KE_DISPATCH_LTE, "IrqlKeDispatchLte",
+                            Affinity);
+    KIRQL oldIrql = KiLockDispatcher();
+    PKPRCB prcb = KeGetCurrentPrcb();
+    PKTHREAD thread = prcb->CurrentThread;
+    KAFFINITY former = thread->SystemAffinity;
+
+    if (Affinity & KeQueryActiveProcessors()) {
+        thread->SystemAffinity = Affinity & KeQueryActiveProcessors();
+        if (!MayRunOn(thread, prcb->Number))
+            ChooseAgain(prcb);
+    }
+    KiUnlockDispatcher(oldIrql);
+    return former;
+}
+
+/*
+ * Takes the restriction back: 0, or what the matching KeSetSystemAffinityThreadEx returned.
+ *
+ * IRQL:    <= DISPATCH_LEVEL
+ * Locks:   takes the dispatcher lock
+ * Context: a thread
+ * Returns: nothing
+ * Source:  contract T-AFF-1
+ */
+VOID KeRevertToUserAffinityThreadEx(KAFFINITY Affinity)
+{
+    KI_REQUIRE_IRQL_AT_MOST(DISPATCH_LEVEL, RULE_IRQL_KE_DISPATCH_LTE, "IrqlKeDispatchLte",
+                            Affinity);
+    KIRQL oldIrql = KiLockDispatcher();
+    PKPRCB prcb = KeGetCurrentPrcb();
+    PKTHREAD thread = prcb->CurrentThread;
+
+    thread->SystemAffinity = Affinity & KeQueryActiveProcessors();
+    if (!MayRunOn(thread, prcb->Number))
+        ChooseAgain(prcb);
+    KiUnlockDispatcher(oldIrql);
+}

@@ -1,0 +1,360 @@
+/*
+ * Waiting for dispatcher objects. Objects, wait blocks and threads' states are under the
+ * dispatcher lock; a waiting thread has one block in the list of each object it waits for, and
+ * one in the list of its own timer if there is a time-out: a time-out is one more object.
+ */
+#include "ke.h"
+
+static PKMUTANT AsMutant(PDISPATCHER_HEADER Object)
+{
+    return CONTAINING_RECORD(Object, KMUTANT, Header);
+}
+
+/* Could Thread's wait for Object end now? The owner of a mutex can always have it once more. */
+static BOOLEAN IsSignaledFor(PDISPATCHER_HEADER Object, PKTHREAD Thread)
+{
+    return Object->SignalState > 0 ||
+           (Object->Type == MutantObject && AsMutant(Object)->OwnerThread == Thread);
+}
+
+static LONG64 ConsumeMutant(PKMUTANT Mutant, PKTHREAD Thread)
+{
+    BOOLEAN abandoned = Mutant->Abandoned;
+
+    if (Mutant->Header.SignalState-- == 1) {
+        Mutant->OwnerThread = Thread;
+        Mutant->Abandoned = FALSE;
+        InsertTailList(&Thread->MutantList, &Mutant->MutantListEntry);
+        Thread->KernelApcDisable -= Mutant->ApcDisable;
+    }
+    return abandoned ? STATUS_ABANDONED_WAIT_0 : STATUS_WAIT_0;
+}
+
+/* What a satisfied wait does to the object. Returns the base of the wait's status. */
+static LONG64 Consume(PDISPATCHER_HEADER Object, PKTHREAD Thread)
+{
+    switch (Object->Type) {
+    case EventSynchronizationObject:
+    case TimerSynchronizationObject:
+        Object->SignalState = 0;
+        break;
+    case SemaphoreObject:
+        Object->SignalState--;
+        break;
+    case MutantObject:
+        return ConsumeMutant(AsMutant(Object), Thread);
+    default:
+        break;
+    }
+    return STATUS_WAIT_0;
+}
+
+/*
+ * Satisfies the wait that Blocks describe if that is possible now. Any: the first object that is
+ * signaled; All: only all of them together (T-WAIT-5..6).
+ */
+static BOOLEAN TrySatisfy(PKTHREAD Thread, ULONG Count, WAIT_TYPE Type, PKWAIT_BLOCK Blocks,
+                          PLONG64 Status)
+{
+    ULONG signaled = 0;
+
+    for (ULONG n = 0; n < Count; n++) {
+        if (!IsSignaledFor(Blocks[n].Object, Thread))
+            continue;
+        if (Type == WaitAny) {
+            *Status = Consume(Blocks[n].Object, Thread) + n;
+            return TRUE;
+        }
+        signaled++;
+    }
+    if (Type == WaitAny || signaled != Count)
+        return FALSE;
+    *Status = STATUS_WAIT_0;
+    for (ULONG n = 0; n < Count; n++) {
+        LONG64 base = Consume(Blocks[n].Object, Thread);
+        if (base != STATUS_WAIT_0 && *Status == STATUS_WAIT_0)
+            *Status = base + n;
+    }
+    return TRUE;
+}
+
+static VOID LinkBlocks(PKTHREAD Thread)
+{
+    for (ULONG n = 0; n < Thread->WaitCount; n++) {
+        PDISPATCHER_HEADER object = Thread->WaitBlocks[n].Object;
+        InsertTailList(&object->WaitListHead, &Thread->WaitBlocks[n].WaitListEntry);
+    }
+    if (Thread->TimeoutBlock.Object)
+        InsertTailList(&Thread->Timer.Header.WaitListHead, &Thread->TimeoutBlock.WaitListEntry);
+}
+
+static VOID UnlinkBlocks(PKTHREAD Thread)
+{
+    for (ULONG n = 0; n < Thread->WaitCount; n++)
+        RemoveEntryList(&Thread->WaitBlocks[n].WaitListEntry);
+    if (Thread->TimeoutBlock.Object)
+        RemoveEntryList(&Thread->TimeoutBlock.WaitListEntry);
+}
+
+static VOID EndWait(PKTHREAD Thread, LONG64 Status)
+{
+    UnlinkBlocks(Thread);
+    Thread->WaitStatus = Status;
+    KiReadyThread(Thread);
+}
+
+/* Ends the wait of a block's thread if the block's object, just signaled, allows it. */
+static BOOLEAN ReleaseOne(PKWAIT_BLOCK Block)
+{
+    PKTHREAD thread = Block->Thread;
+    LONG64 status = STATUS_TIMEOUT;
+
+    if (Block != &thread->TimeoutBlock &&
+        !TrySatisfy(thread, thread->WaitCount, thread->WaitType, thread->WaitBlocks, &status))
+        return FALSE;
+    EndWait(thread, status);
+    return TRUE;
+}
+
+/*
+ * Releases the waiters of an object, the longest waiting first, as long as it stays signaled.
+ *
+ * IRQL:    DISPATCH_LEVEL (not checked)
+ * Locks:   the dispatcher lock is held
+ * Context: any
+ * Returns: nothing
+ * Source:  contract T-DISP-1..2
+ */
+VOID KiReleaseWaiters(PDISPATCHER_HEADER Object)
+{
+    PLIST_ENTRY entry = Object->WaitListHead.Flink;
+
+    while (Object->SignalState > 0 && entry != &Object->WaitListHead) {
+        PKWAIT_BLOCK block = CONTAINING_RECORD(entry, KWAIT_BLOCK, WaitListEntry);
+        /* A released thread may have had several blocks in this list: from the start again. */
+        entry = ReleaseOne(block) ? Object->WaitListHead.Flink : entry->Flink;
+    }
+}
+
+/*
+ * The waiters of a timer that has expired. The caller looked at the list without the lock; see
+ * Join for the other half.
+ *
+ * IRQL:    DISPATCH_LEVEL (not checked)
+ * Locks:   takes the dispatcher lock; the timer table's lock is held
+ * Context: timer expiry
+ * Returns: nothing
+ * Source:  contract T-TMR-10..11
+ */
+VOID KiReleaseTimerWaiters(PKTIMER Timer)
+{
+    KeAcquireSpinLockAtDpcLevel(&KiDispatcherLock);
+    KiReleaseWaiters(&Timer->Header);
+    KeReleaseSpinLockFromDpcLevel(&KiDispatcherLock);
+}
+
+/* T-WAIT-IRQL-1: who may not block, must not wait. */
+static VOID RefuseToBlock(PVOID Object, KIRQL Irql, PLARGE_INTEGER Timeout)
+{
+    PKTHREAD thread = KeGetCurrentThread();
+
+    if (KeIsExecutingDpc())
+        KeBugCheckEx(ATTEMPTED_SWITCH_FROM_DPC, (ULONG_PTR)thread, 0, (ULONG_PTR)&thread, 0);
+    KeBugCheckEx(DRIVER_VERIFIER_DETECTED_VIOLATION,
+                 Irql > DISPATCH_LEVEL ? 0x120 : Timeout ? 0x122 : 0x121, (ULONG_PTR)&Irql,
+                 (ULONG_PTR)Object, (ULONG_PTR)Timeout);
+}
+
+static VOID PrepareBlocks(PKTHREAD Thread, ULONG Count, PVOID Objects[], PKWAIT_BLOCK Blocks)
+{
+    for (ULONG n = 0; n < Count; n++)
+        Blocks[n] = (KWAIT_BLOCK){.Thread = Thread, .Object = Objects[n], .WaitKey = n};
+    Thread->WaitBlocks = Blocks;
+    Thread->WaitCount = Count;
+}
+
+/* Ends the wait without a sleep, if an object or the time-out allows it already. */
+static BOOLEAN IsOver(PKTHREAD Thread, BOOLEAN TimerSet)
+{
+    LONG64 status;
+
+    if (Thread->WaitCount && TrySatisfy(Thread, Thread->WaitCount, Thread->WaitType,
+                                        Thread->WaitBlocks, &status))
+        Thread->WaitStatus = status;
+    else if (TimerSet && Thread->Timer.Header.SignalState > 0)
+        Thread->WaitStatus = STATUS_TIMEOUT;
+    else
+        return FALSE;
+    return TRUE;
+}
+
+/*
+ * Joins the lists of all objects. A timer, the time-out's or another, expires without the
+ * dispatcher lock, so it may have done so between our look at it and our joining its list:
+ *
+ *     waiter (dispatcher lock)            expiry (timer table's lock)
+ *     timer not signaled
+ *                                         SignalState = 1
+ *     joins the list                      barrier
+ *     barrier                             list empty? nobody to release
+ *     looks at all objects again
+ *
+ * Each side writes, then reads what the other writes: at least one of them notices.
+ */
+static BOOLEAN Join(PKTHREAD Thread, BOOLEAN TimerSet)
+{
+    Thread->TimeoutBlock.Object = TimerSet ? &Thread->Timer : NULL;
+    LinkBlocks(Thread);
+    KeMemoryBarrier();
+    if (!IsOver(Thread, TimerSet))
+        return TRUE;
+    UnlinkBlocks(Thread);
+    return FALSE;
+}
+
+/* One look under the lock, and one sleep if there is nothing to have. FALSE: not over yet. */
+static BOOLEAN WaitOnce(PKTHREAD Thread, BOOLEAN TimerSet, BOOLEAN MayBlock)
+{
+    if (IsOver(Thread, TimerSet))
+        return TRUE;
+    if (!MayBlock)
+        return FALSE;
+    if (Join(Thread, TimerSet)) {
+        Thread->State = ThreadWaiting;
+        KiSwitchAway();
+    }
+    return TRUE;
+}
+
+/*
+ * The wait itself, for any number of objects (none: a delay). The time-out's timer is set with
+ * no lock held, after a first look has found that it is needed.
+ */
+static NTSTATUS Wait(PLARGE_INTEGER Timeout, KIRQL OldIrql)
+{
+    PKTHREAD thread = KeGetCurrentThread();
+    BOOLEAN timerSet = FALSE, done;
+
+    do {
+        BOOLEAN mayBlock = !Timeout || timerSet;
+
+        KiLockDispatcher();
+        done = WaitOnce(thread, timerSet, mayBlock);
+        if (!done && Timeout && Timeout->QuadPart == 0) {
+            thread->WaitStatus = STATUS_TIMEOUT;
+            done = TRUE;
+        }
+        KeReleaseSpinLockFromDpcLevel(&KiDispatcherLock);
+        if (!done && !mayBlock) {
+            KeSetTimer(&thread->Timer, *Timeout, NULL);
+            timerSet = TRUE;
+        }
+    } while (!done);
+    if (timerSet)
+        KeCancelTimer(&thread->Timer);
+    KiLowerIrql(OldIrql);
+    return (NTSTATUS)thread->WaitStatus;
+}
+
+/* After KeSetEvent and its kin with Wait = TRUE the IRQL is raised already (T-WAIT-IRQL-3). */
+static KIRQL BeginWait(PKTHREAD Thread, PVOID Object, PLARGE_INTEGER Timeout)
+{
+    KIRQL oldIrql = KeGetCurrentIrql();
+
+    if (Thread->WaitNext) {
+        Thread->WaitNext = FALSE;
+        return Thread->WaitIrql;
+    }
+    if (oldIrql >= DISPATCH_LEVEL && (oldIrql > DISPATCH_LEVEL || !Timeout || Timeout->QuadPart))
+        RefuseToBlock(Object, oldIrql, Timeout);
+    return KiRaiseIrql(DISPATCH_LEVEL);
+}
+
+static BOOLEAN HasDuplicate(ULONG Count, PVOID Objects[])
+{
+    for (ULONG n = 0; n < Count; n++) {
+        for (ULONG m = 0; m < n; m++) {
+            if (Objects[n] == Objects[m])
+                return TRUE;
+        }
+    }
+    return FALSE;
+}
+
+/*
+ * Waits for any or all of several objects.
+ *
+ * IRQL:    any; above APC_LEVEL only to test (*Timeout = 0, <= DISPATCH_LEVEL)
+ * Locks:   takes the dispatcher lock
+ * Context: a thread; not a DPC, unless to test
+ * Returns: STATUS_WAIT_0 + index, STATUS_ABANDONED_WAIT_0 + index, STATUS_TIMEOUT,
+ *          STATUS_INVALID_PARAMETER_MIX for an object twice in WaitAll
+ * Source:  contract T-WAIT-1..10, T-WAIT-IRQL-1..3
+ */
+NTSTATUS KeWaitForMultipleObjects(ULONG Count, PVOID Object[], WAIT_TYPE WaitType,
+                                  KWAIT_REASON WaitReason, KPROCESSOR_MODE WaitMode,
+                                  BOOLEAN Alertable, PLARGE_INTEGER Timeout,
+                                  PKWAIT_BLOCK WaitBlockArray)
+{
+    PKTHREAD thread = KeGetCurrentThread();
+
+    UNREFERENCED_PARAMETER(WaitMode);
+    UNREFERENCED_PARAMETER(Alertable); /* nobody can alert a thread */
+    if (Count > MAXIMUM_WAIT_OBJECTS || (!WaitBlockArray && Count > THREAD_WAIT_OBJECTS))
+        KeBugCheckEx(MAXIMUM_WAIT_OBJECTS_EXCEEDED, Count, 0, 0, 0);
+    if (WaitType == WaitAll && HasDuplicate(Count, Object))
+        return STATUS_INVALID_PARAMETER_MIX;
+
+    KIRQL oldIrql = BeginWait(thread, Object[0], Timeout);
+    thread->WaitType = WaitType;
+    thread->WaitReason = WaitReason;
+    PrepareBlocks(thread, Count, Object, WaitBlockArray ? WaitBlockArray : thread->OwnWaitBlocks);
+    return Wait(Timeout, oldIrql);
+}
+
+/*
+ * Waits for one object.
+ *
+ * IRQL:    any; above APC_LEVEL only to test (*Timeout = 0, <= DISPATCH_LEVEL)
+ * Locks:   takes the dispatcher lock
+ * Context: a thread; not a DPC, unless to test
+ * Returns: STATUS_SUCCESS, STATUS_ABANDONED_WAIT_0, STATUS_TIMEOUT
+ * Source:  contract T-WAIT-1..10, T-WAIT-IRQL-1..3
+ */
+NTSTATUS KeWaitForSingleObject(PVOID Object, KWAIT_REASON WaitReason, KPROCESSOR_MODE WaitMode,
+                               BOOLEAN Alertable, PLARGE_INTEGER Timeout)
+{
+    return KeWaitForMultipleObjects(1, &Object, WaitAny, WaitReason, WaitMode, Alertable, Timeout,
+                                    NULL);
+}
+
+/*
+ * Lets the thread sleep until Interval has passed (negative) or the system time has come; 0 lets
+ * others of its priority run first.
+ *
+ * IRQL:    any, fatal above APC_LEVEL
+ * Locks:   takes the dispatcher lock
+ * Context: a thread
+ * Returns: STATUS_SUCCESS
+ * Source:  contract T-KeDelayExecutionThread-1..4
+ */
+NTSTATUS KeDelayExecutionThread(KPROCESSOR_MODE WaitMode, BOOLEAN Alertable,
+                                PLARGE_INTEGER Interval)
+{
+    PKTHREAD thread = KeGetCurrentThread();
+
+    UNREFERENCED_PARAMETER(WaitMode);
+    UNREFERENCED_PARAMETER(Alertable);
+    if (KeGetCurrentIrql() > APC_LEVEL)
+        RefuseToBlock(Interval, KeGetCurrentIrql(), Interval);
+    KIRQL oldIrql = BeginWait(thread, Interval, Interval);
+    thread->WaitType = WaitAny;
+    thread->WaitReason = DelayExecution;
+    PrepareBlocks(thread, 0, NULL, NULL);
+    if (Interval->QuadPart == 0) {
+        KeGetCurrentPrcb()->QuantumEnd = TRUE;
+        KiRequestDispatch(KeGetCurrentPrcb());
+    }
+    Wait(Interval, oldIrql);
+    return STATUS_SUCCESS;
+}
