@@ -174,7 +174,7 @@ TEST(processor_identity)
 TEST(processor_counts)
 {
     ULONG count = KeQueryActiveProcessorCountEx(0);
-    ULONG bits = (ULONG)__builtin_popcountll(KeQueryActiveProcessors());
+    ULONG bits = KtCountBits(KeQueryActiveProcessors());
 
     CHECK_AT_LEAST(count, 1);
     CHECK_EQUAL(KeQueryActiveProcessorCountEx(ALL_PROCESSOR_GROUPS), count);

@@ -262,6 +262,7 @@ VOID KiRunTests(PCSTR Glob)
         DbgPrint("FAIL suites: no test is named so\n");
         Failed++;
     }
+    KeSetSystemAffinityThreadEx(1); /* tests run on processor 0 */
     for (ULONG i = 0; i < count; i++)
         RunTest(tests[i]);
     DbgPrint("SUITES %u passed, %u failed, %u skipped\n", Passed, Failed, Skipped);
