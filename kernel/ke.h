@@ -64,7 +64,6 @@ typedef struct _KPRCB {
     ULONG64 Reserved28;
 
     KDPC_DATA DpcData;                      /* ordinary DPCs */
-    volatile PKDPC CurrentDpc;              /* identity only: it may be freed */
     volatile PKDEFERRED_ROUTINE DpcRoutine; /* that runs now, or NULL */
     volatile BOOLEAN TimerDpc;              /* it came from a timer */
     ULONG DpcTimeCount;                     /* ticks that the current routine (or ISR) has taken */

@@ -50,6 +50,11 @@ VOID KiDpcTick(PKPRCB Prcb, KIRQL InterruptedIrql)
         KiRequestDispatch(Prcb);
 }
 
+static ULONG Remaining(ULONG Limit, ULONG Used)
+{
+    return Limit > Used ? Limit - Used : 0;
+}
+
 /*
  * Limits of the DPC watchdog and what is left of them, in ticks.
  *
@@ -67,9 +72,9 @@ NTSTATUS KeQueryDpcWatchdogInformation(PKDPC_WATCHDOG_INFORMATION WatchdogInform
     PKPRCB prcb = KeGetCurrentPrcb();
     *WatchdogInformation = (KDPC_WATCHDOG_INFORMATION){
         .DpcTimeLimit = KiDpcTimeLimit,
-        .DpcTimeCount = KiDpcTimeLimit - prcb->DpcTimeCount,
+        .DpcTimeCount = Remaining(KiDpcTimeLimit, prcb->DpcTimeCount),
         .DpcWatchdogLimit = KiDpcWatchdogLimit,
-        .DpcWatchdogCount = KiDpcWatchdogLimit - prcb->DpcWatchdogCount,
+        .DpcWatchdogCount = Remaining(KiDpcWatchdogLimit, prcb->DpcWatchdogCount),
     };
     return STATUS_SUCCESS;
 }

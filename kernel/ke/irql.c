@@ -54,7 +54,7 @@ VOID KeLowerIrql(KIRQL NewIrql)
 /*
  * Raises the IRQL to DISPATCH_LEVEL.
  *
- * IRQL:    <= DISPATCH_LEVEL
+ * IRQL:    any, at most DISPATCH_LEVEL (KfRaiseIrql checks)
  * Locks:   none
  * Context: any
  * Returns: the earlier IRQL

@@ -24,7 +24,6 @@ typedef struct _EXPECTATION {
     ULONG_PTR Flags;
     ULONG InService;
     ULONG InterruptDepth, DpcTimeCount, DpcWatchdogCount;
-    PKDPC CurrentDpc;
     PKDEFERRED_ROUTINE DpcRoutine;
     BOOLEAN TimerDpc, DispatchRequested;
 } EXPECTATION;
@@ -136,7 +135,6 @@ BOOLEAN KtArm(ULONG64 Code, ULONG_PTR P1, ULONG_PTR P2, ULONG_PTR P3, ULONG_PTR 
     mine->InterruptDepth = prcb->InterruptDepth;
     mine->DpcTimeCount = prcb->DpcTimeCount;
     mine->DpcWatchdogCount = prcb->DpcWatchdogCount;
-    mine->CurrentDpc = prcb->CurrentDpc;
     mine->DpcRoutine = prcb->DpcRoutine;
     mine->TimerDpc = prcb->TimerDpc;
     mine->DispatchRequested = prcb->DpcData.DispatchRequested;
@@ -156,7 +154,6 @@ static VOID Repair(const EXPECTATION *Mine)
     prcb->InterruptDepth = Mine->InterruptDepth;
     prcb->DpcTimeCount = Mine->DpcTimeCount;
     prcb->DpcWatchdogCount = Mine->DpcWatchdogCount;
-    prcb->CurrentDpc = Mine->CurrentDpc;
     prcb->DpcRoutine = Mine->DpcRoutine;
     prcb->TimerDpc = Mine->TimerDpc;
     prcb->DpcData.DispatchRequested = Mine->DispatchRequested;
