@@ -11,7 +11,6 @@
 #define TAG_NONE 0x656E6F4Eu /* "None": for ExAllocatePool, which has no tag */
 
 #define CACHE_ALIGNED 4 /* in POOL_TYPE */
-#define MAXIMUM_BYTES (1ULL << 46)
 
 volatile ULONG ExpFailEvery;
 
@@ -40,6 +39,7 @@ static BOOLEAN ShallFail(VOID)
     return every != 0 && (ULONG)InterlockedIncrement(&requests) % every == 0;
 }
 
+/* 0 for a number of bytes that is too large to be rounded up: nobody has that many. */
 static SIZE_T PagesFor(SIZE_T Bytes)
 {
     return (Bytes + PAGE_SIZE - 1) >> PAGE_SHIFT;
@@ -47,7 +47,7 @@ static SIZE_T PagesFor(SIZE_T Bytes)
 
 static __attribute__((noinline)) PVOID AllocateLarge(SIZE_T Bytes, ULONG Tag, ULONG Paged)
 {
-    PMM_PAGE page = Bytes < MAXIMUM_BYTES ? MiAllocatePages(PagesFor(Bytes)) : NULL;
+    PMM_PAGE page = MiAllocatePages(PagesFor(Bytes));
 
     if (!page)
         return NULL;

@@ -1,10 +1,9 @@
-/* sources: kernel/ex/interlocked.c tests/host/support/support.c */
+/* sources: kernel/ex/interlocked.c tests/host/support/support.c tests/host/support/threads.c */
 /* Lists and numbers under a lock: results, the interrupt flag, exclusion by several threads. */
 #include "support/support.h"
-#include <pthread.h>
+#include "support/threads.h"
 
-#define THREADS 4
-#define ROUNDS  30000
+#define ROUNDS 200000
 
 static KSPIN_LOCK Lock;
 static LIST_ENTRY List;
@@ -106,7 +105,7 @@ static LIST_ENTRY Entries[16];
 static ULONG Sum;
 static LARGE_INTEGER LargeSum;
 
-static void *Work(void *Argument)
+static ULONG_PTR Work(ULONG Number)
 {
     const LARGE_INTEGER step = {.QuadPart = 0x100000001};
 
@@ -122,28 +121,24 @@ static void *Work(void *Argument)
         ExInterlockedAddUlong(&Sum, 1, &Lock);
         ExInterlockedAddLargeInteger(&LargeSum, step, &Lock);
     }
-    return Argument;
+    return Number;
 }
 
 static void OperationsAreOneStep(void **State)
 {
-    pthread_t threads[THREADS];
     ULONG count = 0;
 
     (void)State;
     for (ULONG i = 0; i < ARRAYSIZE(Entries); i++)
         InsertTailList(&List, &Entries[i]);
-    for (ULONG i = 0; i < THREADS; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, Work, NULL), 0);
-    for (ULONG i = 0; i < THREADS; i++)
-        pthread_join(threads[i], NULL);
+    HostRunThreads(Work);
     for (PLIST_ENTRY entry = List.Flink; entry != &List; entry = entry->Flink) {
         assert_ptr_equal(entry->Flink->Blink, entry);
         count++;
     }
     assert_int_equal(count, ARRAYSIZE(Entries));
-    assert_int_equal(Sum, THREADS * ROUNDS);
-    assert_int_equal(LargeSum.QuadPart, THREADS * ROUNDS * 0x100000001);
+    assert_int_equal(Sum, HOST_THREADS * ROUNDS);
+    assert_int_equal(LargeSum.QuadPart, HOST_THREADS * ROUNDS * 0x100000001);
 }
 
 #define TEST(name) cmocka_unit_test_setup(name, Start)

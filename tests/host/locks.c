@@ -1,10 +1,9 @@
-/* sources: kernel/ke/spinlock.c kernel/ke/queuedlock.c kernel/ke/rwlock.c tests/host/support/support.c */
+/* sources: kernel/ke/spinlock.c kernel/ke/queuedlock.c kernel/ke/rwlock.c tests/host/support/support.c tests/host/support/threads.c */
 /* Spin locks of the three kinds: states, IRQLs and errors by one thread, exclusion by several. */
 #include "support/support.h"
-#include <pthread.h>
+#include "support/threads.h"
 
-#define THREADS 4
-#define ROUNDS  20000
+#define ROUNDS 50000
 
 static KSPIN_LOCK Lock;
 static EX_SPIN_LOCK ReaderWriterLock;
@@ -229,7 +228,7 @@ static VOID ChangeShared(VOID)
     InterlockedDecrement(&Inside);
 }
 
-static void *UseOrdinary(void *Argument)
+static ULONG_PTR UseOrdinary(ULONG Number)
 {
     for (ULONG n = 0; n < ROUNDS; n++) {
         KIRQL oldIrql = KeAcquireSpinLockRaiseToDpc(&Lock);
@@ -237,10 +236,11 @@ static void *UseOrdinary(void *Argument)
         ChangeShared();
         KeReleaseSpinLock(&Lock, oldIrql);
     }
-    return Argument;
+    UNREFERENCED_PARAMETER(Number);
+    return ROUNDS;
 }
 
-static void *UseQueued(void *Argument)
+static ULONG_PTR UseQueued(ULONG Number)
 {
     KLOCK_QUEUE_HANDLE handle;
 
@@ -250,11 +250,12 @@ static void *UseQueued(void *Argument)
         ChangeShared();
         KeReleaseInStackQueuedSpinLock(&handle);
     }
-    return Argument;
+    UNREFERENCED_PARAMETER(Number);
+    return ROUNDS;
 }
 
 /* Two readings in four rounds, a writing, and a reading that tries to become a writing. */
-static void *UseReaderWriter(void *Argument)
+static ULONG_PTR UseReaderWriter(ULONG Number)
 {
     ULONG_PTR writings = 0;
 
@@ -279,135 +280,109 @@ static void *UseReaderWriter(void *Argument)
             ExReleaseSpinLockShared(&ReaderWriterLock, oldIrql);
         }
     }
-    (void)Argument;
-    return (void *)writings;
+    UNREFERENCED_PARAMETER(Number);
+    return writings;
 }
 
-static ULONG_PTR RunThreads(void *(*Routine)(void *), ULONG_PTR Argument)
+/* What the threads say that they have done is what has been done. */
+static VOID AssertExclusion(HOST_ROUTINE *Routine)
 {
-    pthread_t threads[THREADS];
-    ULONG_PTR sum = 0;
+    ULONG_PTR changes;
 
     Shared[0] = Shared[1] = 0;
     Inside = 0;
-    for (ULONG i = 0; i < THREADS; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, Routine, (void *)Argument), 0);
-    for (ULONG i = 0; i < THREADS; i++) {
-        void *result;
-
-        pthread_join(threads[i], &result);
-        sum += (ULONG_PTR)result;
-    }
-    return sum;
+    changes = HostRunThreads(Routine);
+    assert_int_equal(Shared[0], changes);
+    assert_int_equal(Shared[1], changes);
+    assert_int_equal(Lock, 0);
+    assert_int_equal(ReaderWriterLock, 0);
 }
 
 static void EachKindExcludes(void **State)
 {
-    ULONG_PTR changes;
-
     (void)State;
-    changes = RunThreads(UseOrdinary, ROUNDS);
-    assert_int_equal(Shared[0], changes);
-    assert_int_equal(Lock, 0);
-    changes = RunThreads(UseQueued, ROUNDS);
-    assert_int_equal(Shared[0], changes);
-    assert_int_equal(Lock, 0);
-    changes = RunThreads(UseReaderWriter, 0);
-    assert_int_equal(Shared[0], changes);
-    assert_int_equal(ReaderWriterLock, 0);
+    AssertExclusion(UseOrdinary);
+    AssertExclusion(UseQueued);
+    AssertExclusion(UseReaderWriter);
 }
 
 /* ---- order ---- */
 
 static volatile LONG Asked, Served;
-static LONG OrderOfService[THREADS];
+static LONG OrderOfService[HOST_THREADS];
 
-static void *AskInTurn(void *Argument)
+/* Thread 0 holds the lock while the others ask one after the other. */
+static ULONG_PTR AskInTurn(ULONG Number)
 {
     KLOCK_QUEUE_HANDLE handle;
-    LONG number = (LONG)(LONG_PTR)Argument;
 
     HostIrql = DISPATCH_LEVEL;
-    while (Asked != number)
+    while (Asked != (LONG)Number)
         ArchPause();
-    /* The next thread may ask as soon as this one is the last in the queue. */
     KeAcquireInStackQueuedSpinLockAtDpcLevel(&Lock, &handle);
-    OrderOfService[Served++] = number;
+    for (ULONG_PTR last = Lock; Number == 0 && Asked < HOST_THREADS - 1; last = Lock) {
+        Asked++;
+        while (Lock == last)
+            ArchPause();
+    }
+    OrderOfService[Served++] = (LONG)Number;
     KeReleaseInStackQueuedSpinLockFromDpcLevel(&handle);
-    return NULL;
+    return 0;
 }
 
-/* T-ISQSL-1: threads that ask one after the other are served in that order. */
+/* T-ISQSL-1 */
 static void QueuedLocksAreFair(void **State)
 {
     (void)State;
     for (ULONG round = 0; round < 200; round++) {
-        KLOCK_QUEUE_HANDLE handle;
-        pthread_t threads[THREADS];
-        ULONG_PTR last;
-
-        Asked = -1;
-        Served = 0;
-        KeAcquireInStackQueuedSpinLock(&Lock, &handle);
-        last = Lock;
-        for (ULONG_PTR i = 0; i < THREADS; i++)
-            pthread_create(&threads[i], NULL, AskInTurn, (void *)i);
-        for (LONG i = 0; i < THREADS; i++) {
-            Asked = i;
-            while (Lock == last)
-                ArchPause();
-            last = Lock;
-        }
-        KeReleaseInStackQueuedSpinLock(&handle);
-        for (ULONG i = 0; i < THREADS; i++)
-            pthread_join(threads[i], NULL);
-        for (LONG i = 0; i < THREADS; i++)
+        Asked = Served = 0;
+        HostRunThreads(AskInTurn);
+        for (LONG i = 0; i < HOST_THREADS; i++)
             assert_int_equal(OrderOfService[i], i);
     }
 }
 
-static void *Write(void *Argument)
+/*
+ * Thread 0 reads until threads 1 and 2 wait as writers; thread 3 asks to read then, and must find
+ * both served.
+ */
+static ULONG_PTR ReadAndWrite(ULONG Number)
 {
-    HostIrql = DISPATCH_LEVEL;
-    ExAcquireSpinLockExclusiveAtDpcLevel(&ReaderWriterLock);
-    InterlockedIncrement(&Served);
-    ExReleaseSpinLockExclusiveFromDpcLevel(&ReaderWriterLock);
-    return Argument;
-}
+    const LONG bothWait = 2 << 16 | 1;
 
-/* A reader that comes while both writers wait must find both served. */
-static void *Read(void *Argument)
-{
     HostIrql = DISPATCH_LEVEL;
+    while (Number != 0 && (ReaderWriterLock & 0xFFFF) == 0 && Served == 0)
+        ArchPause();
+    if (Number == 1 || Number == 2) {
+        ExAcquireSpinLockExclusiveAtDpcLevel(&ReaderWriterLock);
+        InterlockedIncrement(&Served);
+        ExReleaseSpinLockExclusiveFromDpcLevel(&ReaderWriterLock);
+        return 0;
+    }
+    while (Number == 3 && !Asked)
+        ArchPause();
     ExAcquireSpinLockSharedAtDpcLevel(&ReaderWriterLock);
-    if (Served != 2)
+    if (Number == 3 && Served != 2)
         abort();
+    while (Number == 0 && ReaderWriterLock != bothWait)
+        ArchPause();
+    if (Number == 0) {
+        Asked = TRUE;
+        if (ExTryConvertSharedSpinLockExclusive(&ReaderWriterLock))
+            abort();
+    }
     ExReleaseSpinLockSharedFromDpcLevel(&ReaderWriterLock);
-    return Argument;
+    return 0;
 }
 
 /* T-RWSL-3: waiting writers keep new readers out, also when there are two of them. */
 static void WritersComeFirst(void **State)
 {
-    const LONG bothWait = 2 << 16 | 1;
-
     (void)State;
-    for (ULONG round = 0; round < 300; round++) {
-        pthread_t threads[4];
-
-        Served = 0;
-        HostIrql = DISPATCH_LEVEL;
-        ExAcquireSpinLockSharedAtDpcLevel(&ReaderWriterLock);
-        pthread_create(&threads[0], NULL, Write, NULL);
-        pthread_create(&threads[1], NULL, Write, NULL);
-        while (ReaderWriterLock != bothWait)
-            ArchPause();
-        pthread_create(&threads[2], NULL, Read, NULL);
-        pthread_create(&threads[3], NULL, Read, NULL);
-        assert_false(ExTryConvertSharedSpinLockExclusive(&ReaderWriterLock));
-        ExReleaseSpinLockSharedFromDpcLevel(&ReaderWriterLock);
-        for (ULONG i = 0; i < 4; i++)
-            pthread_join(threads[i], NULL);
+    for (ULONG round = 0; round < 500; round++) {
+        Asked = Served = 0;
+        HostRunThreads(ReadAndWrite);
+        assert_int_equal(Served, 2);
         assert_int_equal(ReaderWriterLock, 0);
     }
 }

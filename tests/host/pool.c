@@ -267,6 +267,7 @@ static void TheTableOfTagsIsBounded(void **State)
     AssertUse(0x61000000, 1, 10);
     AssertUse(0, 1000, 12997);
     assert_true(ExpTagRows[POOL_TAG_ROWS - 1].Blocks[0] > 0);
+    assert_int_equal(ExpTagRows[POOL_TAG_ROWS - 1].Tag, 0);
     for (ULONG i = 0; i < ARRAYSIZE(blocks); i++)
         ExFreePoolWithTag(blocks[i], 0x61000000 + i);
     AssertNothingLost();

@@ -1,10 +1,9 @@
-/* sources: kernel/ex/slist.c tests/host/support/support.c */
+/* sources: kernel/ex/slist.c tests/host/support/support.c tests/host/support/threads.c */
 /* Sequenced lists: order and depth by one thread, nothing lost or doubled by several. */
 #include "support/support.h"
-#include <pthread.h>
+#include "support/threads.h"
 #include <sched.h>
 
-#define THREADS 4
 #define ENTRIES 64
 #define ROUNDS  100000
 
@@ -127,9 +126,9 @@ static VOID Give(ITEM *Item)
 }
 
 /* Takes up to three entries and puts them back in another order; now and then takes all. */
-static void *Shuffle(void *Argument)
+static ULONG_PTR Shuffle(ULONG Number)
 {
-    ULONG seed = (ULONG)(ULONG_PTR)Argument;
+    ULONG seed = Number;
 
     for (ULONG n = 0; n < ROUNDS; n++) {
         ITEM *items[3] = {NULL, NULL, NULL};
@@ -156,17 +155,7 @@ static void *Shuffle(void *Argument)
                 Give(items[i]);
         }
     }
-    return NULL;
-}
-
-static VOID RunThreads(void *(*Routine)(void *))
-{
-    pthread_t threads[THREADS];
-
-    for (ULONG_PTR i = 0; i < THREADS; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, Routine, (void *)(i + 1)), 0);
-    for (ULONG i = 0; i < THREADS; i++)
-        pthread_join(threads[i], NULL);
+    return 0;
 }
 
 static VOID AssertAllThereOnce(ULONG Count)
@@ -190,7 +179,7 @@ static void NothingIsLostOrDoubled(void **State)
         Start(NULL);
         for (ULONG n = 0; n < counts[i]; n++)
             Push(n);
-        RunThreads(Shuffle);
+        HostRunThreads(Shuffle);
         AssertAllThereOnce(counts[i]);
     }
 }

@@ -92,6 +92,11 @@ typedef struct _KT_BUGCHECK {
                                  (ULONG_PTR)(p4), __FILE__, __LINE__);                      \
          ktArmed && KtEnter(KtSetJump(KtJumpBuffer())); ktArmed = KtMissed())
 
+/* A loop's variable does not change between the two returns; GCC cannot see that. */
+#if !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wclobbered"
+#endif
+
 BOOLEAN KtArm(ULONG64 Code, ULONG_PTR P1, ULONG_PTR P2, ULONG_PTR P3, ULONG_PTR P4, PCSTR File,
               ULONG Line);
 PVOID KtJumpBuffer(VOID);
