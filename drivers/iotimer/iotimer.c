@@ -152,16 +152,21 @@ static VOID IoTimer(PDEVICE_OBJECT DeviceObject, PVOID Context)
 
 /* ---- start and end: PASSIVE_LEVEL ---- */
 
-/* All that a routine uses is made before anything can call it. */
+/*
+ * All that a routine uses is made before anything can call it. The requests come from the last
+ * processor, the watchdog runs where it is started: the two really meet at their locks.
+ */
 static NTSTATUS StartDriver(PDEVICE_OBJECT Device)
 {
     PDEVICE_EXTENSION extension = Device->DeviceExtension;
+    ULONG last = KeQueryActiveProcessorCountEx(ALL_PROCESSOR_GROUPS) - 1;
     LARGE_INTEGER dueTime = {.QuadPart = -REQUEST_PERIOD * MILLISECOND};
     NTSTATUS status;
 
     KeInitializeSpinLock(&extension->Lock);
     KeInitializeTimer(&extension->RequestTimer);
     KeInitializeDpc(&extension->RequestDpc, CustomTimerDpc, extension);
+    KeSetTargetProcessorDpc(&extension->RequestDpc, (CCHAR)last);
     KeInitializeDpc(&extension->FailDpc, CustomDpc, extension);
     IoInitializeDpcRequest(Device, DpcForIsr);
     status = IoInitializeTimer(Device, IoTimer, extension);

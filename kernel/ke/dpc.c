@@ -57,6 +57,15 @@ VOID KeInitializeThreadedDpc(PRKDPC Dpc, PKDEFERRED_ROUTINE DeferredRoutine, PVO
 }
 
 /*
+ * Lets go of a DPC that has left its queue. From this store on another inserter, under another
+ * queue's lock, may claim and write the object: nothing of it is read or written after.
+ */
+static VOID Disown(PKDPC Dpc)
+{
+    __atomic_store_n(&Dpc->DpcData, NULL, __ATOMIC_RELEASE);
+}
+
+/*
  * Is Dpc queued? Believes nothing of what it finds: the memory may be anything.
  *
  * IRQL:    any
@@ -73,7 +82,7 @@ BOOLEAN KiIsDpcQueued(const KDPC *Dpc)
         return FALSE;
     for (LONG n = 0; n < KeNumberProcessors; n++) {
         if (Dpc->DpcData == &KiProcessorBlock[n]->DpcData)
-            return ArchIsAddressMapped(entry->Flink) && entry->Flink->Blink == entry;
+            return ArchIsAddressMapped(&entry->Flink->Blink) && entry->Flink->Blink == entry;
     }
     return FALSE;
 }
@@ -211,7 +220,7 @@ BOOLEAN KeRemoveQueueDpc(PRKDPC Dpc)
         if (Dpc->DpcData == data) {
             RemoveEntryList(&Dpc->DpcListEntry);
             data->Depth--;
-            Dpc->DpcData = NULL;
+            Disown(Dpc);
             removed = TRUE;
         }
         KiReleaseHighLock(&data->Lock, oldIrql);
@@ -242,7 +251,7 @@ static BOOLEAN TakeDpc(PKPRCB Prcb, DPC_CALL *Call)
             .Argument2 = dpc->SystemArgument2,
             .FromTimer = dpc->FromTimer,
         };
-        dpc->DpcData = NULL;
+        Disown(dpc);
     } else if (!Prcb->TimerTable.Requested) {
         data->DispatchRequested = FALSE;
     }

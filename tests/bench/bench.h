@@ -90,6 +90,10 @@ extern volatile ULONG BenchRuns;
 /* The same numbers in every run. Any IRQL, one processor. */
 ULONG BenchRandom(ULONG Below);
 
+/* Are instructions counted? Otherwise the run is free-running, and the host may stop it anywhere.
+ */
+extern BOOLEAN BenchCounting;
+
 /* The largest N of the timer figures: the option limit=. */
 extern ULONG BenchLimit;
 

@@ -1,7 +1,8 @@
-/* sources: kernel/ex/pages.c kernel/ex/pool.c kernel/ex/poolblock.c kernel/ex/poolcheck.c kernel/ex/poolreport.c kernel/ex/pooltag.c kernel/ex/lookasidecore.c kernel/ex/interlocked.c kernel/ex/slist.c kernel/ke/spinlock.c tests/host/support/support.c tests/host/support/memory.c */
+/* sources: kernel/ex/pages.c kernel/ex/pool.c kernel/ex/poolblock.c kernel/ex/poolcheck.c kernel/ex/poolreport.c kernel/ex/pooltag.c kernel/ex/lookasidecore.c kernel/ex/interlocked.c kernel/ex/slist.c kernel/ke/spinlock.c tests/host/support/support.c tests/host/support/memory.c tests/host/support/threads.c */
 /* The pool in its checked build: placement, contents, statistics, and each error with its code. */
 #include "support/support.h"
 #include "support/memory.h"
+#include "support/threads.h"
 #include "ex/expool.h"
 #include "ex/explookaside.h"
 
@@ -256,6 +257,19 @@ static void TagsAreCounted(void **State)
     AssertNothingLost();
 }
 
+/* A tag whose hash is the last row's number gets a row of its own all the same. */
+static void TheLastRowIsNobodysOwn(void **State)
+{
+    ULONG tag = TAG;
+
+    (void)State;
+    while (EXP_TAG_HASH(tag) != POOL_TAG_ROWS - 1)
+        tag++;
+    ExAllocatePoolWithTag(NonPagedPool, 10, tag);
+    AssertUse(tag, 1, 10);
+    assert_int_equal(ExpTagRows[POOL_TAG_ROWS - 1].Blocks[0], 0);
+}
+
 /* More tags than rows: the rest shares a row, and the sum is right. */
 static void TheTableOfTagsIsBounded(void **State)
 {
@@ -337,6 +351,44 @@ static void RandomAgainstModel(void **State)
         if (blocks[i].Address)
             ExFreePool(blocks[i].Address);
     }
+    AssertNothingLost();
+}
+
+/* ---- several threads ---- */
+
+/* Each thread has blocks of its own of few sizes, so that all meet in the same classes. */
+static ULONG_PTR UsePool(ULONG Number)
+{
+    MODEL_BLOCK blocks[16] = {0};
+    ULONG seed = Number;
+
+    for (ULONG n = 0; n < 50000; n++) {
+        MODEL_BLOCK *block;
+
+        seed = seed * 1664525 + 1013904223;
+        block = &blocks[seed >> 28];
+        if (block->Address) {
+            AssertFilled(block);
+            ExFreePoolWithTag(block->Address, block->Tag);
+            block->Address = NULL;
+            continue;
+        }
+        block->Bytes = seed >> 20 & 0xFF ? 1 + (seed >> 16 & 0x7F) : 5000;
+        block->Tag = TAG + Number;
+        block->Address = ExAllocatePoolWithTag(NonPagedPool, block->Bytes, block->Tag);
+        Fill(block);
+    }
+    for (ULONG i = 0; i < ARRAYSIZE(blocks); i++) {
+        if (blocks[i].Address)
+            ExFreePool(blocks[i].Address);
+    }
+    return 0;
+}
+
+static void ThreadsShareThePool(void **State)
+{
+    (void)State;
+    HostRunThreads(UsePool);
     AssertNothingLost();
 }
 
@@ -604,8 +656,10 @@ int main(void)
         TEST(EveryNthRequestFails),
         TEST(MemoryCanBeUsedUpAndComesBack),
         TEST(TagsAreCounted),
+        TEST(TheLastRowIsNobodysOwn),
         TEST(TheTableOfTagsIsBounded),
         TEST(RandomAgainstModel),
+        TEST(ThreadsShareThePool),
         TEST(RequestsAtTooHighAnIrql),
         TEST(TheStartMayAllocateAtHighLevel),
         TEST(RequestsThatAskForNothing),

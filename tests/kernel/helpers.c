@@ -137,6 +137,15 @@ PCSTR KtTraceText(VOID)
     return Trace;
 }
 
+ULONG KtCountBits(ULONG64 Bits)
+{
+    ULONG count = 0;
+
+    for (; Bits; Bits &= Bits - 1)
+        count++;
+    return count;
+}
+
 /* ---- probes ---- */
 
 VOID KtProbeRoutine(PKDPC Dpc, PVOID DeferredContext, PVOID SystemArgument1, PVOID SystemArgument2)

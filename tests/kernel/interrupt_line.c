@@ -171,7 +171,7 @@ TEST(T_IoConnectInterrupt_1__T_INT_1_three_levels)
         CHECK_AT_LEAST(Record.Runs, 10);
         levels |= 1u << Record.Irql;
     }
-    CHECK_EQUAL(__builtin_popcount(levels), 3); /* three devices, three IRQLs */
+    CHECK_EQUAL(KtCountBits(levels), 3); /* three devices, three IRQLs */
 }
 
 TEST(T_IoConnectInterrupt_6)

@@ -148,6 +148,34 @@ TEST(T_TMR_21__T_POOL_9_active_timer)
     }
 }
 
+/* A periodic timer's own DPC cannot free it: it is in the timer queue again already. */
+DPC_ROUTINE(FreePeriodicTimer)
+{
+    PKT_PROBE probe = Context;
+
+    if (probe->Runs == 0)
+        EXPECT_BUGCHECK(ANY, ANY, ANY, ANY, ANY)
+        {
+            ExFreePoolWithTag(probe, KT_TAG);
+        }
+    CHECK(KtLastBugCheck()->Code == 0xC7 || KtLastBugCheck()->Code == 0xC4);
+    CHECK_EQUAL(KtLastBugCheck()->Parameters[1], &probe->Timer);
+    InterlockedIncrement(&probe->Runs);
+}
+
+TEST(T_TMR_21__S_28)
+{
+    PKT_PROBE probe = ExAllocatePoolWithTag(NonPagedPool, sizeof(*probe), KT_TAG);
+
+    KtPrepareProbe(probe);
+    KeInitializeDpc(&probe->Dpc, FreePeriodicTimer, probe);
+    KtSetProbe(probe, KtIn(MILLISECONDS(1)), 10);
+    CHECK(KtSleepUntil(&probe->Runs, 1));
+    CHECK(KeCancelTimer(&probe->Timer));
+    KeFlushQueuedDpcs();
+    ExFreePoolWithTag(probe, KT_TAG);
+}
+
 TEST(T_POOL_9_queued_dpc)
 {
     PKT_PROBE probe = ExAllocatePoolWithTag(NonPagedPool, sizeof(*probe), KT_TAG);

@@ -118,6 +118,7 @@ typedef VOID KT_ROUTINE(PVOID Context);
 typedef VOID KT_PARALLEL_ROUTINE(ULONG Processor, PVOID Context);
 
 ULONG KtProcessors(VOID);
+ULONG KtCountBits(ULONG64 Bits);
 
 /*
  * AT_IRQL(level) { statements }: on this processor, at level, which is not below the current
