@@ -11,5 +11,5 @@ set confirm off
 set architecture i386:x86-64
 set disassemble-next-line auto
 source tools/gdb/metronome.py
-metronome-attach
 metronome
+metronome-attach

@@ -3,6 +3,7 @@
 #   make                  the checked kernel, ready to boot: build/checked/esp
 #   make CONFIG=free      the same without the checks; CONFIG=test: with the in-kernel suites
 #   make run test debug   what ./run-qemu.sh, ./run-qemu.sh --test and --debug do
+#   make bench            what each operation costs (./run-qemu.sh --bench, docs/PERFORMANCE.md)
 #   make host-tests       the machine-independent sources under sanitizers on this machine
 #   make check            formatting and static analysis
 #   make clean
@@ -20,10 +21,10 @@ BUILD      := $(BUILD_ROOT)/$(CONFIG)
 MAKEFLAGS += --no-builtin-rules
 export BUILD_ROOT
 
-ifeq ($(filter $(CONFIG),checked free test),)
-$(error CONFIG is checked, free or test, not '$(CONFIG)')
+ifeq ($(filter $(CONFIG),checked free test bench bench-checked),)
+$(error CONFIG is checked, free, test, bench or bench-checked, not '$(CONFIG)')
 endif
-DBG := $(if $(filter free,$(CONFIG)),0,1)
+DBG := $(if $(filter free bench,$(CONFIG)),0,1)
 
 Q := $(if $(V),,@)
 say = $(if $(V),@:,@printf '  %-7s %s\n' $(1) $(2))
@@ -80,6 +81,12 @@ ifeq ($(CONFIG),test)
 KERNEL_SOURCES += $(call all-c,tests/kernel)
 DRIVER_FOLDERS += $(sort $(patsubst %/,%,$(dir $(wildcard tests/drivers/*/*.c))))
 endif
+# The benchmark: the objects of the free build (bench) or of the checked one (bench-checked), and
+# in front of three functions of the kernel the benchmark's own, which the linker puts there.
+ifneq ($(filter bench bench-checked,$(CONFIG)),)
+KERNEL_SOURCES += $(sort $(wildcard tests/bench/*.c))
+LDFLAGS += --wrap=KiSystemStart --wrap=IopLoadDriver --wrap=KdMonitor
+endif
 
 # What only feeds a generator is no part of the kernel.
 KERNEL_SOURCES := $(filter-out arch/x86_64/offsets.c,$(KERNEL_SOURCES))
@@ -91,7 +98,7 @@ KERNEL_OBJECTS := $(KERNEL_SOURCES:%=$(BUILD)/obj/%.o)
 DRIVER_OBJECTS := $(DRIVERS:%=$(BUILD)/drivers/%.o)
 IMAGE_OBJECTS  := $(KERNEL_OBJECTS) $(DRIVER_OBJECTS) $(BUILD)/drivers.o
 
-.PHONY: all run test debug esp host-tests check clean
+.PHONY: all run test bench debug esp host-tests check clean
 all: esp
 
 # ---- what changes the results without being a source ----
@@ -292,8 +299,12 @@ debug:
 test:
 	+@tests/run
 
+bench:
+	+@tests/bench/run
+
 clean:
-	rm -rf $(BUILD_ROOT)/checked $(BUILD_ROOT)/free $(BUILD_ROOT)/test $(BUILD_ROOT)/host
+	rm -rf $(BUILD_ROOT)/checked $(BUILD_ROOT)/free $(BUILD_ROOT)/test $(BUILD_ROOT)/host \
+	    $(BUILD_ROOT)/bench $(BUILD_ROOT)/bench-checked $(BUILD_ROOT)/clang $(BUILD_ROOT)/test-logs
 	@rmdir $(BUILD_ROOT) 2>/dev/null || true
 
 # ---- static analysis ----

@@ -17,7 +17,10 @@ no command line is given, the demonstration runs for ten seconds of guest time a
 
 What to run
   --test            set up, then run everything that `make test` runs; takes no other option
+  --bench           set up, then print what each operation costs, as `make bench` does; takes
+                    no other option but --verbose, which adds minimum, 99th percentile, maximum
   --suite GLOB      boot the test build once and run the in-kernel suites that match
+                    (with * and ?; several separated by commas)
   --build NAME      checked (the default), free, or test (what --suite uses)
   --debug           wait for GDB before the first instruction (port 1234 or METRONOME_GDB_PORT)
 
@@ -72,7 +75,7 @@ number() {
 }
 
 smp='' memory=256 machine=q35 clock=apic icount=0 kvm=0 display=0
-test=0 suite='' build='' debug=0 serial='' timeout='' dry_run=0
+test=0 bench=0 verbose=() suite='' build='' debug=0 serial='' timeout='' dry_run=0
 command_line='' command_line_given=0 others=''
 
 while (($# > 0)); do
@@ -85,16 +88,21 @@ while (($# > 0)); do
         shift
         ;;
     esac
-    [[ $option == --test || $option == --dry-run ]] || others=$option
+    case $option in
+    --test | --bench | --verbose | --dry-run) ;;
+    *) others=$option ;;
+    esac
     case $option in
     --help)
         usage
         exit 0
         ;;
     --test) test=1 ;;
+    --bench) bench=1 ;;
+    --verbose) verbose=(--verbose) ;;
     --suite)
-        [[ $value =~ ^[A-Za-z0-9_.*?-]+$ ]] ||
-            refuse "--suite takes the name of a suite, with * and ? if you like, not '$value'"
+        [[ $value =~ ^[A-Za-z0-9_.*?,-]+$ ]] ||
+            refuse "--suite takes names of suites with * and ?, separated by commas, not '$value'"
         suite=$value
         ;;
     --build)
@@ -144,6 +152,9 @@ while (($# > 0)); do
 done
 
 ((test == 0)) || [[ -z $others ]] || refuse "--test runs everything and takes no other option ($others)"
+((bench == 0)) || [[ -z $others ]] || refuse "--bench takes no other option but --verbose ($others)"
+((test == 0 || bench == 0)) || refuse "--test and --bench are two runs"
+((bench)) || ((${#verbose[@]} == 0)) || refuse "--verbose belongs to --bench"
 ((icount == 0 || kvm == 0)) || refuse "--icount counts emulated instructions, which --kvm has none of"
 [[ -z $suite || -z $build || $build == test ]] || refuse "--suite needs the test build"
 
@@ -199,6 +210,8 @@ missing_packages() {
         [[ -r /usr/include/stdlib.h ]] || echo libc6-dev
         [[ -r /usr/include/cmocka.h ]] || echo libcmocka-dev
         has gdb || echo gdb
+    fi
+    if ((test || bench)); then
         has python3 || echo python3
     fi
 }
@@ -236,6 +249,14 @@ if ((test)); then
     fi
     set_up
     exec tests/run
+fi
+if ((bench)); then
+    if ((dry_run)); then
+        echo tests/bench/run "${verbose[@]}"
+        exit 0
+    fi
+    set_up
+    exec tests/bench/run "${verbose[@]}"
 fi
 
 if [[ -n $suite ]]; then

@@ -58,8 +58,8 @@ typedef DRIVER_STARTIO *PDRIVER_STARTIO;
 #define DO_POWER_PAGABLE       0x00002000
 
 typedef struct DECLSPEC_ALIGN(16) _DEVICE_OBJECT {
-    CSHORT Type;                           /* 3 */
-    USHORT Size;                           /* with the extension */
+    CSHORT Type; /* 3 */
+    USHORT Size; /* with the extension */
     LONG ReferenceCount;
     struct _DRIVER_OBJECT *DriverObject;
     struct _DEVICE_OBJECT *NextDevice;     /* of the same driver */
@@ -69,13 +69,13 @@ typedef struct DECLSPEC_ALIGN(16) _DEVICE_OBJECT {
     ULONG Flags;
     ULONG Characteristics;
     PVOID Vpb;
-    PVOID DeviceExtension;                 /* the driver's, zeroed */
+    PVOID DeviceExtension; /* the driver's, zeroed */
     DEVICE_TYPE DeviceType;
     CCHAR StackSize;
     UCHAR Queue[0x48] DECLSPEC_ALIGN(8);
     ULONG AlignmentRequirement;
     KDEVICE_QUEUE DeviceQueue;
-    KDPC Dpc;                              /* for IoRequestDpc */
+    KDPC Dpc; /* for IoRequestDpc */
     ULONG ActiveThreadCount;
     PVOID SecurityDescriptor;
     KEVENT DeviceLock;
@@ -117,12 +117,12 @@ ASSERT_OFFSET(DRIVER_EXTENSION, AddDevice, 0x8);
 ASSERT_OFFSET(DRIVER_EXTENSION, ServiceKeyName, 0x18);
 
 typedef struct _DRIVER_OBJECT {
-    CSHORT Type;                 /* 4 */
+    CSHORT Type; /* 4 */
     CSHORT Size;
     PDEVICE_OBJECT DeviceObject; /* its devices, the newest first */
     ULONG Flags;
-    PVOID DriverStart;           /* of its code */
-    ULONG DriverSize;            /* in bytes */
+    PVOID DriverStart; /* of its code */
+    ULONG DriverSize;  /* in bytes */
     PVOID DriverSection;
     PDRIVER_EXTENSION DriverExtension;
     UNICODE_STRING DriverName;
@@ -163,7 +163,8 @@ PDEVICE_OBJECT IoAttachDeviceToDeviceStack(PDEVICE_OBJECT SourceDevice,
 VOID IoDetachDevice(PDEVICE_OBJECT TargetDevice);
 
 /* DpcForIsr. IRQL: DISPATCH_LEVEL. Source: contract T-IO_DPC-1..2 */
-typedef VOID IO_DPC_ROUTINE(PKDPC Dpc, PDEVICE_OBJECT DeviceObject, struct _IRP *Irp, PVOID Context);
+typedef VOID IO_DPC_ROUTINE(PKDPC Dpc, PDEVICE_OBJECT DeviceObject, struct _IRP *Irp,
+                            PVOID Context);
 typedef IO_DPC_ROUTINE *PIO_DPC_ROUTINE;
 
 FORCEINLINE VOID IoInitializeDpcRequest(PDEVICE_OBJECT DeviceObject, PIO_DPC_ROUTINE DpcRoutine)

@@ -29,16 +29,17 @@ typedef enum _KDPC_IMPORTANCE {
 
 /* Opaque to drivers: they provide resident storage and pass pointers. */
 typedef struct _KDPC {
-    UCHAR Type;       /* DpcObject or ThreadedDpcObject */
-    UCHAR Importance; /* KDPC_IMPORTANCE */
-    USHORT Number;    /* target processor + 1, or 0: the processor that inserts */
-    ULONG Reserved;
-    LIST_ENTRY DpcListEntry;            /* queue's lock */
+    UCHAR Type;        /* DpcObject or ThreadedDpcObject */
+    UCHAR Importance;  /* KDPC_IMPORTANCE */
+    USHORT Number;     /* target processor + 1, or 0: the processor that inserts */
+    BOOLEAN FromTimer; /* the insertion was a timer's expiry; queue's lock */
+    UCHAR Reserved[3];
+    LIST_ENTRY DpcListEntry; /* queue's lock */
     PKDEFERRED_ROUTINE DeferredRoutine;
     PVOID DeferredContext;
-    PVOID SystemArgument1;              /* of the insertion; owner of DpcData */
+    PVOID SystemArgument1; /* of the insertion; owner of DpcData */
     PVOID SystemArgument2;
-    PVOID volatile DpcData;             /* the queue that holds the object, or NULL */
+    PVOID volatile DpcData; /* the queue that holds the object, or NULL */
 } KDPC, *PKDPC, *PRKDPC;
 
 ASSERT_SIZE(KDPC, 0x40);

@@ -33,7 +33,7 @@ NTSTATUS IopUnloadDriver(PCSTR Name);
 /* The built-in driver whose code contains Address, or NULL. Any IRQL, no lock. */
 const BUILT_IN_DRIVER *IopFindDriverByAddress(const VOID *Address);
 
-/* For the monitor. PASSIVE_LEVEL. */
+/* For the monitor: loaded drivers, which stay loaded meanwhile. <= APC_LEVEL. */
 typedef VOID IOP_DRIVER_VISITOR(PDRIVER_OBJECT DriverObject, PVOID Context);
 VOID IopVisitDrivers(IOP_DRIVER_VISITOR *Visit, PVOID Context);
 

@@ -68,7 +68,8 @@ typedef struct _KDPC_DATA {
     ULONG RequestsThisTick;    /* insertions since the last tick */
     ULONG RequestRate;         /* insertions a tick, averaged */
     BOOLEAN DispatchRequested; /* a dispatch interrupt is on its way, or a drain will look again */
-    BOOLEAN ProcessorIdle;     /* the processor halts, having seen the queue empty */
+    BOOLEAN ProcessorIdle;     /* the processor halts, having seen the queue empty; cleared by it
+                                * without the lock: who still sees it sends a needless interrupt */
     ULONG64 Count;             /* routines started, ever */
 } KDPC_DATA, *PKDPC_DATA;
 
@@ -88,6 +89,7 @@ typedef struct _KTIMER_TABLE {
 typedef struct _KCLOCK {
     ULONG64 NextTick;            /* interrupt time of the next tick; MAXULONG64 while idle */
     ULONG64 Deadline;            /* interrupt time that the hardware is set to; MAXULONG64: none */
+    ULONG64 LastIncrement; /* interrupt time of the last tick, in time increments */
     ULONG64 Ticks;               /* taken by this processor */
     volatile ULONG64 Interrupts; /* clock interrupts, ticks or not */
 } KCLOCK, *PKCLOCK;
@@ -111,7 +113,6 @@ typedef struct _KPRCB {
     ULONG64 SwitchCount; /* the dispatcher lock */
 
     KDPC_DATA DpcData;                      /* ordinary DPCs */
-    volatile PKDPC CurrentDpc;              /* identity only: it may be freed */
     volatile PKDEFERRED_ROUTINE DpcRoutine; /* that runs now, or NULL */
     volatile BOOLEAN TimerDpc;              /* it came from a timer */
     ULONG DpcTimeCount;                     /* ticks that the current routine (or ISR) has taken */
@@ -216,6 +217,16 @@ VOID KiReleaseHighLock(PKSPIN_LOCK Lock, KIRQL OldIrql);
 #define KI_REQUIRE(Condition, Code, P1, P2, P3, P4)         ((void)0)
 #endif
 
+/*
+ * The rules for lowering to NewIrql: not above the current IRQL, and not below DISPATCH_LEVEL in
+ * a DPC routine (T-KeLowerIrql-2). Checked builds only.
+ */
+#if DBG
+VOID KiRequireLowering(KIRQL NewIrql);
+#else
+#define KiRequireLowering(NewIrql) ((void)0)
+#endif
+
 /* Remembers Rule for the report, then bug check 0xC4 (Kind, IRQL, Object, 0). */
 DECLSPEC_NORETURN VOID KiReportIrqlViolation(ULONG Kind, PCSTR Rule, ULONG_PTR Object);
 
@@ -249,7 +260,7 @@ BOOLEAN KiInsertTimerDpc(PKDPC Dpc);
 VOID KiRequestDispatch(PKPRCB Prcb);
 
 /* The tick's part: rates, and DPCs that have waited long enough. CLOCK_LEVEL. */
-VOID KiDpcTick(PKPRCB Prcb, KIRQL InterruptedIrql);
+VOID KiDpcTick(PKPRCB Prcb, KIRQL InterruptedIrql, ULONG64 Elapsed);
 
 /* Is Dpc queued anywhere? For checks on freed memory. */
 BOOLEAN KiIsDpcQueued(const KDPC *Dpc);

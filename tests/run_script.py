@@ -115,6 +115,15 @@ def tests(run, environment, esp_folder):
         return on_terminal(environment(METRONOME_ESP=esp_folder("checked")),
                            [(b"kd> ", b"\x01x")], 0)
 
+    def terminal_reboot():
+        return on_terminal(environment(METRONOME_ESP=esp_folder("checked")),
+                           [(b"kd> ", b"reboot\r"), (b"Metronome loader", b""),
+                            (b"kd> ", b"poweroff\r")], 0)
+
+    def terminal_bug_check():
+        return on_terminal(environment(METRONOME_ESP=esp_folder("checked")),
+                           [(b"kd> ", b"bugcheck 0xE2 1 2 3 4\r")], 3)
+
     yield "wrong-options", set(), wrong_options
     yield "help", set(), help_names_options
     yield "dry-run", set(), dry_run
@@ -125,6 +134,8 @@ def tests(run, environment, esp_folder):
     yield "serial-file", {"checked"}, serial_file
     yield "terminal", {"checked"}, terminal
     yield "terminal-escape", {"checked"}, terminal_escape
+    yield "terminal-reboot", {"checked"}, terminal_reboot
+    yield "terminal-bug-check", {"checked"}, terminal_bug_check
 
 
 def on_terminal(variables, dialogue, wanted):

@@ -39,8 +39,8 @@ static VOID WaitForIcr(VOID)
 /*
  * The command register is two registers: the destination, then the command, which sends. An
  * interrupt between the two writes may send something itself and leave its own destination
- * behind, so both are written with interrupts off. An NMI may come between them too, but that
- * handler sends nothing.
+ * behind, so both are written with interrupts off. An NMI may come between them too; but whoever
+ * sends something because of it stops the system, and does not come back here.
  */
 static VOID SendCommand(ULONG Processor, ULONG Command)
 {
@@ -85,6 +85,14 @@ VOID ArchSendInterruptToOthers(UCHAR Vector)
     }
 }
 
+static DECLSPEC_NORETURN VOID HaltForEver(VOID)
+{
+    for (;;) {
+        ArchDisableInterrupts();
+        KiHalt();
+    }
+}
+
 /*
  * Stops all other processors for ever with an NMI, which no IRQL holds back, and waits until
  * they stand. Of several processors that call it at the same time one returns; the others are
@@ -97,15 +105,14 @@ VOID ArchSendInterruptToOthers(UCHAR Vector)
  */
 VOID ArchStopOtherProcessors(VOID)
 {
-    LONG self = (LONG)KeGetCurrentPrcb()->Number;
     ULONG others = 0;
+    LONG self = (LONG)KeGetCurrentPrcb()->Number;
+    LONG stopper = InterlockedCompareExchange(&Stopper, self, NOBODY);
 
-    if (InterlockedCompareExchange(&Stopper, self, NOBODY) != NOBODY) {
-        ApicStopIfRequested();
+    if (stopper == self || ArchLocalApic == NULL)
         return;
-    }
-    if (ArchLocalApic == NULL)
-        return;
+    if (stopper != NOBODY)
+        HaltForEver(); /* that one's NMI comes, and counts this processor */
     for (LONG i = 0; i < MAXIMUM_PROCESSORS; i++) {
         PKPRCB prcb = KiProcessorBlock[i];
 
@@ -134,10 +141,7 @@ VOID ApicStopIfRequested(VOID)
     if (stopper == NOBODY || stopper == (LONG)KeGetCurrentPrcb()->Number)
         return;
     InterlockedIncrement(&StoppedProcessors);
-    for (;;) {
-        ArchDisableInterrupts();
-        KiHalt();
-    }
+    HaltForEver();
 }
 
 /*

@@ -12,8 +12,7 @@ static UNICODE_STRING LinkName = RTL_CONSTANT_STRING(L"\\DosDevices\\CustomTimer
  * cannot finish it undoes. IRQL: PASSIVE_LEVEL.
  */
 static DRIVER_ADD_DEVICE AddDevice;
-_Use_decl_annotations_ static NTSTATUS AddDevice(PDRIVER_OBJECT DriverObject,
-                                                 PDEVICE_OBJECT PhysicalDeviceObject)
+static NTSTATUS AddDevice(PDRIVER_OBJECT DriverObject, PDEVICE_OBJECT PhysicalDeviceObject)
 {
     ULONG processors = KeQueryActiveProcessorCountEx(ALL_PROCESSOR_GROUPS);
     ULONG size = (ULONG)(sizeof(DEVICE_EXTENSION) + processors * sizeof(CUSTOM_TIMER));
@@ -47,7 +46,7 @@ _Use_decl_annotations_ static NTSTATUS AddDevice(PDRIVER_OBJECT DriverObject,
 
 /* Unload: the reverse of AddDevice, last thing first. IRQL: PASSIVE_LEVEL. */
 static DRIVER_UNLOAD Unload;
-_Use_decl_annotations_ static VOID Unload(PDRIVER_OBJECT DriverObject)
+static VOID Unload(PDRIVER_OBJECT DriverObject)
 {
     PDEVICE_OBJECT device = DriverObject->DeviceObject;
     PDEVICE_EXTENSION extension;
@@ -63,8 +62,7 @@ _Use_decl_annotations_ static VOID Unload(PDRIVER_OBJECT DriverObject)
 
 /* DriverEntry: tells the kernel which routines the driver has. IRQL: PASSIVE_LEVEL. */
 DRIVER_INITIALIZE DriverEntry;
-_Use_decl_annotations_ NTSTATUS DriverEntry(PDRIVER_OBJECT DriverObject,
-                                            PUNICODE_STRING RegistryPath)
+NTSTATUS DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
 {
     UNREFERENCED_PARAMETER(RegistryPath);
     DriverObject->DriverExtension->AddDevice = AddDevice;

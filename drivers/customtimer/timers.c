@@ -49,8 +49,8 @@ static VOID CountRun(PDEVICE_EXTENSION Extension, ULONG64 Delay)
  * system arguments mean nothing when a timer has queued the DPC.
  */
 static KDEFERRED_ROUTINE OneShotDpc;
-_Use_decl_annotations_ static VOID OneShotDpc(PKDPC Dpc, PVOID DeferredContext,
-                                              PVOID SystemArgument1, PVOID SystemArgument2)
+static VOID OneShotDpc(PKDPC Dpc, PVOID DeferredContext, PVOID SystemArgument1,
+                       PVOID SystemArgument2)
 {
     PDEVICE_EXTENSION extension = DeferredContext;
     PCUSTOM_TIMER timer = CONTAINING_RECORD(Dpc, CUSTOM_TIMER, Dpc);
@@ -68,8 +68,8 @@ _Use_decl_annotations_ static VOID OneShotDpc(PKDPC Dpc, PVOID DeferredContext,
  * running, or is about to. Nothing in between is possible.
  */
 static KDEFERRED_ROUTINE CancellingDpc;
-_Use_decl_annotations_ static VOID CancellingDpc(PKDPC Dpc, PVOID DeferredContext,
-                                                 PVOID SystemArgument1, PVOID SystemArgument2)
+static VOID CancellingDpc(PKDPC Dpc, PVOID DeferredContext, PVOID SystemArgument1,
+                          PVOID SystemArgument2)
 {
     PDEVICE_EXTENSION extension = DeferredContext;
     BOOLEAN early, late;
@@ -81,14 +81,22 @@ _Use_decl_annotations_ static VOID CancellingDpc(PKDPC Dpc, PVOID DeferredContex
              early ? "TRUE" : "FALSE, too late", late ? "TRUE, it never runs" : "FALSE");
 }
 
+/* Ten runs a second are too many to read: the first ones of a minute and two later ones. */
+static BOOLEAN IsShown(ULONG64 Number)
+{
+    ULONG64 ofMinute = Number % (60000 / PERIOD);
+
+    return ofMinute < 3 || ofMinute == 49 || ofMinute == 99;
+}
+
 /*
  * The CustomTimerDpc of the periodic timers. The timer is set again already when this runs: its
  * due times are Due, Due + PERIOD, ... however late the routine is. If a stall makes it miss some
  * of them, they are merged into one run, so the number is taken from the time, not from a count.
  */
 static KDEFERRED_ROUTINE PeriodicDpc;
-_Use_decl_annotations_ static VOID PeriodicDpc(PKDPC Dpc, PVOID DeferredContext,
-                                               PVOID SystemArgument1, PVOID SystemArgument2)
+static VOID PeriodicDpc(PKDPC Dpc, PVOID DeferredContext, PVOID SystemArgument1,
+                        PVOID SystemArgument2)
 {
     PDEVICE_EXTENSION extension = DeferredContext;
     PCUSTOM_TIMER timer = CONTAINING_RECORD(Dpc, CUSTOM_TIMER, Dpc);
@@ -100,7 +108,7 @@ _Use_decl_annotations_ static VOID PeriodicDpc(PKDPC Dpc, PVOID DeferredContext,
     UNREFERENCED_PARAMETER(SystemArgument1);
     UNREFERENCED_PARAMETER(SystemArgument2);
     CountRun(extension, ran - due);
-    if (number < 3 || number % 50 == 49) { /* enough to see how it goes on */
+    if (IsShown(number)) {
         RtlStringPrint(name, sizeof(name), "%s #%I64u", timer->Name, number + 1);
         PrintRun(extension, name, due, ran);
     }
@@ -108,8 +116,8 @@ _Use_decl_annotations_ static VOID PeriodicDpc(PKDPC Dpc, PVOID DeferredContext,
 
 /* The CustomTimerDpc of Absolute: due and ran are times of day here. */
 static KDEFERRED_ROUTINE AbsoluteDpc;
-_Use_decl_annotations_ static VOID AbsoluteDpc(PKDPC Dpc, PVOID DeferredContext,
-                                               PVOID SystemArgument1, PVOID SystemArgument2)
+static VOID AbsoluteDpc(PKDPC Dpc, PVOID DeferredContext, PVOID SystemArgument1,
+                        PVOID SystemArgument2)
 {
     PDEVICE_EXTENSION extension = DeferredContext;
     LARGE_INTEGER due = {.QuadPart = (LONGLONG)extension->Absolute.Due};

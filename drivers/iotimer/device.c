@@ -54,7 +54,7 @@ static VOID SendRequest(PREQUEST_STATE State)
  * presses, or an answer that comes after the watchdog has given up, ends nothing.
  */
 static KSERVICE_ROUTINE InterruptService;
-_Use_decl_annotations_ static BOOLEAN InterruptService(PKINTERRUPT Interrupt, PVOID ServiceContext)
+static BOOLEAN InterruptService(PKINTERRUPT Interrupt, PVOID ServiceContext)
 {
     PDEVICE_OBJECT device = ServiceContext;
     PDEVICE_EXTENSION extension = device->DeviceExtension;

@@ -16,8 +16,12 @@
 /* A time in seconds, for "%I64u.%06I64u s". */
 #define SECONDS(time) (time) / 10000000, (time) % 10000000 / 10
 
-#define MILLISECOND    10000LL /* in 100 ns */
-#define REQUEST_PERIOD 500     /* ms */
+#define MILLISECOND    10000 /* in 100 ns */
+#define ONE_SECOND     10000000
+#define REQUEST_PERIOD 500 /* ms */
+
+/* What happens in the first seconds of each minute is printed: all of it would be in the way. */
+#define SHOWN_SECONDS 12
 
 static UNICODE_STRING DeviceName = RTL_CONSTANT_STRING(L"\\Device\\IoTimer0");
 static UNICODE_STRING LinkName = RTL_CONSTANT_STRING(L"\\DosDevices\\IoTimer0");
@@ -31,11 +35,19 @@ static ULONG64 Now(VOID)
 
 /* ---- DPC routines: DISPATCH_LEVEL ---- */
 
+static BOOLEAN IsShown(ULONG64 Time)
+{
+    return Time / ONE_SECOND % 60 < SHOWN_SECONDS;
+}
+
 static VOID PrintEvent(PDEVICE_EXTENSION Extension, PCSTR Routine, PCSTR Event)
 {
-    DbgPrint("iotimer: %s ran %I64u.%06I64u s, processor %u, IRQL %u: request %u %s\n", Routine,
-             SECONDS(Now() - Extension->StartTime), KeGetCurrentProcessorIndex(),
-             KeGetCurrentIrql(), Extension->Number, Event);
+    ULONG64 ran = Now() - Extension->StartTime;
+
+    if (IsShown(ran))
+        DbgPrint("iotimer: %s ran %I64u.%06I64u s, processor %u, IRQL %u: request %u %s\n", Routine,
+                 SECONDS(ran), KeGetCurrentProcessorIndex(), KeGetCurrentIrql(), Extension->Number,
+                 Event);
 }
 
 /* Makes the device busy with the next request. FALSE if it is busy. */
@@ -64,8 +76,8 @@ static VOID Release(PDEVICE_EXTENSION Extension, PULONG Counter)
 
 /* CustomTimerDpc, every half second: does what StartIo would do with a request of a program. */
 static KDEFERRED_ROUTINE CustomTimerDpc;
-_Use_decl_annotations_ static VOID CustomTimerDpc(PKDPC Dpc, PVOID DeferredContext,
-                                                  PVOID SystemArgument1, PVOID SystemArgument2)
+static VOID CustomTimerDpc(PKDPC Dpc, PVOID DeferredContext, PVOID SystemArgument1,
+                           PVOID SystemArgument2)
 {
     PDEVICE_EXTENSION extension = DeferredContext;
     ULONG64 ran = Now() - extension->StartTime;
@@ -76,17 +88,17 @@ _Use_decl_annotations_ static VOID CustomTimerDpc(PKDPC Dpc, PVOID DeferredConte
     UNREFERENCED_PARAMETER(SystemArgument2);
     if (!Claim(extension))
         return;
-    DbgPrint("iotimer: CustomTimerDpc due %I64u.%06I64u s, ran %I64u.%06I64u s, processor %u, "
-             "IRQL %u: request %u begins\n",
-             SECONDS(due), SECONDS(ran), KeGetCurrentProcessorIndex(), KeGetCurrentIrql(),
-             extension->Number);
+    if (IsShown(ran))
+        DbgPrint("iotimer: CustomTimerDpc due %I64u.%06I64u s, ran %I64u.%06I64u s, processor %u, "
+                 "IRQL %u: request %u begins\n",
+                 SECONDS(due), SECONDS(ran), KeGetCurrentProcessorIndex(), KeGetCurrentIrql(),
+                 extension->Number);
     AskDevice(extension);
 }
 
 /* DpcForIsr: the device has answered. */
 static IO_DPC_ROUTINE DpcForIsr;
-_Use_decl_annotations_ static VOID DpcForIsr(PKDPC Dpc, PDEVICE_OBJECT DeviceObject,
-                                             struct _IRP *Irp, PVOID Context)
+static VOID DpcForIsr(PKDPC Dpc, PDEVICE_OBJECT DeviceObject, struct _IRP *Irp, PVOID Context)
 {
     PDEVICE_EXTENSION extension = DeviceObject->DeviceExtension;
 
@@ -99,8 +111,8 @@ _Use_decl_annotations_ static VOID DpcForIsr(PKDPC Dpc, PDEVICE_OBJECT DeviceObj
 
 /* CustomDpc: the device has not answered, after the reset neither. */
 static KDEFERRED_ROUTINE CustomDpc;
-_Use_decl_annotations_ static VOID CustomDpc(PKDPC Dpc, PVOID DeferredContext,
-                                             PVOID SystemArgument1, PVOID SystemArgument2)
+static VOID CustomDpc(PKDPC Dpc, PVOID DeferredContext, PVOID SystemArgument1,
+                      PVOID SystemArgument2)
 {
     PDEVICE_EXTENSION extension = DeferredContext;
 
@@ -116,7 +128,7 @@ _Use_decl_annotations_ static VOID CustomDpc(PKDPC Dpc, PVOID DeferredContext,
  * about every second.
  */
 static IO_TIMER_ROUTINE IoTimer;
-_Use_decl_annotations_ static VOID IoTimer(PDEVICE_OBJECT DeviceObject, PVOID Context)
+static VOID IoTimer(PDEVICE_OBJECT DeviceObject, PVOID Context)
 {
     static const PCSTR texts[] = {
         [NothingToDo] = "nothing to watch",
@@ -129,25 +141,32 @@ _Use_decl_annotations_ static VOID IoTimer(PDEVICE_OBJECT DeviceObject, PVOID Co
     VERDICT verdict = WatchDevice(extension);
 
     UNREFERENCED_PARAMETER(DeviceObject);
-    DbgPrint("iotimer: IoTimer due about %I64u s, ran %I64u.%06I64u s, processor %u, IRQL %u: %s\n",
-             ran / 10000000, SECONDS(ran), KeGetCurrentProcessorIndex(), KeGetCurrentIrql(),
-             texts[verdict]);
+    if (IsShown(ran))
+        DbgPrint(
+            "iotimer: IoTimer due about %I64u s, ran %I64u.%06I64u s, processor %u, IRQL %u: %s\n",
+            ran / ONE_SECOND, SECONDS(ran), KeGetCurrentProcessorIndex(), KeGetCurrentIrql(),
+            texts[verdict]);
     if (verdict == RequestHasFailed)
         KeInsertQueueDpc(&extension->FailDpc, NULL, NULL);
 }
 
 /* ---- start and end: PASSIVE_LEVEL ---- */
 
-/* All that a routine uses is made before anything can call it. */
+/*
+ * All that a routine uses is made before anything can call it. The requests come from the last
+ * processor, the watchdog runs where it is started: the two really meet at their locks.
+ */
 static NTSTATUS StartDriver(PDEVICE_OBJECT Device)
 {
     PDEVICE_EXTENSION extension = Device->DeviceExtension;
+    ULONG last = KeQueryActiveProcessorCountEx(ALL_PROCESSOR_GROUPS) - 1;
     LARGE_INTEGER dueTime = {.QuadPart = -REQUEST_PERIOD * MILLISECOND};
     NTSTATUS status;
 
     KeInitializeSpinLock(&extension->Lock);
     KeInitializeTimer(&extension->RequestTimer);
     KeInitializeDpc(&extension->RequestDpc, CustomTimerDpc, extension);
+    KeSetTargetProcessorDpc(&extension->RequestDpc, (CCHAR)last);
     KeInitializeDpc(&extension->FailDpc, CustomDpc, extension);
     IoInitializeDpcRequest(Device, DpcForIsr);
     status = IoInitializeTimer(Device, IoTimer, extension);
@@ -191,8 +210,7 @@ static VOID RemoveDevice(PDEVICE_OBJECT Device)
 
 /* AddDevice: makes the device object and sets everything to work. */
 static DRIVER_ADD_DEVICE AddDevice;
-_Use_decl_annotations_ static NTSTATUS AddDevice(PDRIVER_OBJECT DriverObject,
-                                                 PDEVICE_OBJECT PhysicalDeviceObject)
+static NTSTATUS AddDevice(PDRIVER_OBJECT DriverObject, PDEVICE_OBJECT PhysicalDeviceObject)
 {
     PDEVICE_OBJECT device;
     PDEVICE_EXTENSION extension;
@@ -219,7 +237,7 @@ _Use_decl_annotations_ static NTSTATUS AddDevice(PDRIVER_OBJECT DriverObject,
 
 /* Unload: the reverse of AddDevice. */
 static DRIVER_UNLOAD Unload;
-_Use_decl_annotations_ static VOID Unload(PDRIVER_OBJECT DriverObject)
+static VOID Unload(PDRIVER_OBJECT DriverObject)
 {
     PDEVICE_OBJECT device = DriverObject->DeviceObject;
 
@@ -231,8 +249,7 @@ _Use_decl_annotations_ static VOID Unload(PDRIVER_OBJECT DriverObject)
 
 /* DriverEntry: tells the kernel which routines the driver has. */
 DRIVER_INITIALIZE DriverEntry;
-_Use_decl_annotations_ NTSTATUS DriverEntry(PDRIVER_OBJECT DriverObject,
-                                            PUNICODE_STRING RegistryPath)
+NTSTATUS DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
 {
     UNREFERENCED_PARAMETER(RegistryPath);
     DriverObject->DriverExtension->AddDevice = AddDevice;

@@ -14,7 +14,8 @@
 /* A time in seconds, for "%I64u.%06I64u s". */
 #define SECONDS(time) (time) / 10000000, (time) % 10000000 / 10
 
-#define ONE_SECOND 10000000 /* in 100 ns */
+#define ONE_SECOND       10000000 /* in 100 ns */
+#define REPORTS_A_MINUTE 12       /* that are printed; more would be in the reader's way */
 
 /*
  * The device is reached by two ports: the number of a register is written to one, the register
@@ -56,7 +57,7 @@ ULONG64 Now(VOID)
  * routine has not returned yet. IRQL: DIRQL, the interrupt object's lock is held.
  */
 static KSERVICE_ROUTINE InterruptService;
-_Use_decl_annotations_ static BOOLEAN InterruptService(PKINTERRUPT Interrupt, PVOID ServiceContext)
+static BOOLEAN InterruptService(PKINTERRUPT Interrupt, PVOID ServiceContext)
 {
     PDEVICE_EXTENSION extension = ServiceContext;
     PRTC_STATE state = &extension->State;
@@ -127,8 +128,8 @@ static RTC_STATE GetState(PDEVICE_EXTENSION Extension)
  * queued: it looks at what there is to do, and never counts on one run for each interrupt.
  */
 static KDEFERRED_ROUTINE CustomDpc;
-_Use_decl_annotations_ static VOID CustomDpc(PKDPC Dpc, PVOID DeferredContext,
-                                             PVOID SystemArgument1, PVOID SystemArgument2)
+static VOID CustomDpc(PKDPC Dpc, PVOID DeferredContext, PVOID SystemArgument1,
+                      PVOID SystemArgument2)
 {
     PDEVICE_EXTENSION extension = DeferredContext;
     RTC_STATE state = GetState(extension);
@@ -151,13 +152,14 @@ _Use_decl_annotations_ static VOID CustomDpc(PKDPC Dpc, PVOID DeferredContext,
  * FirstReport, FirstReport + 1 s, ... however late this runs.
  */
 static KDEFERRED_ROUTINE CustomTimerDpc;
-_Use_decl_annotations_ static VOID CustomTimerDpc(PKDPC Dpc, PVOID DeferredContext,
-                                                  PVOID SystemArgument1, PVOID SystemArgument2)
+static VOID CustomTimerDpc(PKDPC Dpc, PVOID DeferredContext, PVOID SystemArgument1,
+                           PVOID SystemArgument2)
 {
     PDEVICE_EXTENSION extension = DeferredContext;
     RTC_STATE state = GetState(extension);
     ULONG64 ran = Now();
-    ULONG64 due = ran - (ran - extension->FirstReport) % ONE_SECOND;
+    ULONG64 number = (ran - extension->FirstReport) / ONE_SECOND;
+    ULONG64 due = extension->FirstReport + number * ONE_SECOND;
     ULONG64 interrupts = state.Interrupts - extension->LastInterrupts;
     ULONG64 tenths = interrupts * 10 * ONE_SECOND / (ran - extension->LastTime);
 
@@ -166,6 +168,8 @@ _Use_decl_annotations_ static VOID CustomTimerDpc(PKDPC Dpc, PVOID DeferredConte
     UNREFERENCED_PARAMETER(SystemArgument2);
     extension->LastInterrupts = state.Interrupts;
     extension->LastTime = ran;
+    if (number % 60 >= REPORTS_A_MINUTE)
+        return;
     DbgPrint("rtc: report due %I64u.%06I64u s, ran %I64u.%06I64u s, processor %u, IRQL %u: "
              "%I64u interrupts, %I64u.%I64u a second\n",
              SECONDS(due - extension->StartTime), SECONDS(ran - extension->StartTime),

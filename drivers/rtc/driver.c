@@ -20,8 +20,7 @@ static VOID RemoveDevice(PDEVICE_OBJECT Device)
 
 /* AddDevice: makes the device object and sets the device to work. IRQL: PASSIVE_LEVEL. */
 static DRIVER_ADD_DEVICE AddDevice;
-_Use_decl_annotations_ static NTSTATUS AddDevice(PDRIVER_OBJECT DriverObject,
-                                                 PDEVICE_OBJECT PhysicalDeviceObject)
+static NTSTATUS AddDevice(PDRIVER_OBJECT DriverObject, PDEVICE_OBJECT PhysicalDeviceObject)
 {
     PDEVICE_OBJECT device;
     PDEVICE_EXTENSION extension;
@@ -48,7 +47,7 @@ _Use_decl_annotations_ static NTSTATUS AddDevice(PDRIVER_OBJECT DriverObject,
 
 /* Unload: the reverse of AddDevice. IRQL: PASSIVE_LEVEL. */
 static DRIVER_UNLOAD Unload;
-_Use_decl_annotations_ static VOID Unload(PDRIVER_OBJECT DriverObject)
+static VOID Unload(PDRIVER_OBJECT DriverObject)
 {
     PDEVICE_OBJECT device = DriverObject->DeviceObject;
 
@@ -60,8 +59,7 @@ _Use_decl_annotations_ static VOID Unload(PDRIVER_OBJECT DriverObject)
 
 /* DriverEntry: tells the kernel which routines the driver has. IRQL: PASSIVE_LEVEL. */
 DRIVER_INITIALIZE DriverEntry;
-_Use_decl_annotations_ NTSTATUS DriverEntry(PDRIVER_OBJECT DriverObject,
-                                            PUNICODE_STRING RegistryPath)
+NTSTATUS DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
 {
     UNREFERENCED_PARAMETER(RegistryPath);
     DriverObject->DriverExtension->AddDevice = AddDevice;

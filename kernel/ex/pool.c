@@ -11,7 +11,6 @@
 #define TAG_NONE 0x656E6F4Eu /* "None": for ExAllocatePool, which has no tag */
 
 #define CACHE_ALIGNED 4 /* in POOL_TYPE */
-#define MAXIMUM_BYTES (1ULL << 46)
 
 volatile ULONG ExpFailEvery;
 
@@ -40,6 +39,7 @@ static BOOLEAN ShallFail(VOID)
     return every != 0 && (ULONG)InterlockedIncrement(&requests) % every == 0;
 }
 
+/* 0 for a number of bytes that is too large to be rounded up: nobody has that many. */
 static SIZE_T PagesFor(SIZE_T Bytes)
 {
     return (Bytes + PAGE_SIZE - 1) >> PAGE_SHIFT;
@@ -47,7 +47,7 @@ static SIZE_T PagesFor(SIZE_T Bytes)
 
 static __attribute__((noinline)) PVOID AllocateLarge(SIZE_T Bytes, ULONG Tag, ULONG Paged)
 {
-    PMM_PAGE page = Bytes < MAXIMUM_BYTES ? MiAllocatePages(PagesFor(Bytes)) : NULL;
+    PMM_PAGE page = MiAllocatePages(PagesFor(Bytes));
 
     if (!page)
         return NULL;
@@ -231,6 +231,15 @@ static __attribute__((noinline)) VOID FreeLarge(PMM_PAGE Page, PVOID Payload, UL
     MiFreePages(Page, pages);
 }
 
+/* Is there a sound header in front of an address in a page of blocks? */
+FORCEINLINE BOOLEAN IsAllocatedBlock(PVOID Payload)
+{
+    PPOOL_HEADER header = (PPOOL_HEADER)Payload - 1;
+
+    return (ULONG_PTR)Payload % sizeof(POOL_HEADER) == 0 && (ULONG_PTR)Payload % PAGE_SIZE != 0 &&
+           header->Check == ExpHeaderCheck(header);
+}
+
 FORCEINLINE VOID FreeBlock(PMM_PAGE Page, PPOOL_HEADER Header, ULONG Tag)
 {
     ULONG paged = Header->State & POOL_STATE_PAGED;
@@ -254,12 +263,11 @@ FORCEINLINE VOID FreeBlock(PMM_PAGE Page, PPOOL_HEADER Header, ULONG Tag)
 VOID ExFreePoolWithTag(PVOID P, ULONG Tag)
 {
     PMM_PAGE page = MiPageOf(P);
-    PPOOL_HEADER header = (PPOOL_HEADER)P - 1;
+    ULONG state = page ? page->State : MmPageOther;
 
-    if (page && page->State == MmPagePoolBlocks &&
-        (ULONG_PTR)P % PAGE_SIZE >= sizeof(POOL_HEADER) && header->Check == ExpHeaderCheck(header))
-        FreeBlock(page, header, Tag);
-    else if (page && page->State == MmPagePoolLarge && MiAddressOf(page) == P)
+    if (state == MmPagePoolBlocks && IsAllocatedBlock(P))
+        FreeBlock(page, (PPOOL_HEADER)P - 1, Tag);
+    else if (state == MmPagePoolLarge && MiAddressOf(page) == P)
         FreeLarge(page, P, Tag);
     else
         ExpReportBadFree(P);

@@ -33,7 +33,7 @@ VOID ExpReportBadFree(PVOID Address)
     const MM_PAGE *page = MiPageOf(Address);
     ULONG_PTR address = (ULONG_PTR)Address;
 
-    if (address < SYSTEM_SPACE_START)
+    if (!page && address < SYSTEM_SPACE_START)
         KeBugCheckEx(BAD_POOL_CALLER, 0x40, address, SYSTEM_SPACE_START, 0);
     if (!page)
         KeBugCheckEx(BAD_POOL_CALLER, 0x42, address, 0, 0);

@@ -204,11 +204,9 @@ NTSTATUS IopClaimForUnload(PCSTR Name, PLOADED_DRIVER *Driver)
     driver = FindDriver(Name);
     if (!driver)
         status = STATUS_OBJECT_NAME_NOT_FOUND;
-    else if (driver->State != DriverLoaded || driver->Visitors)
-        status = STATUS_DEVICE_BUSY;
     else if (!driver->Object.DriverUnload)
         status = STATUS_INVALID_DEVICE_REQUEST;
-    else if (IsInUse(&driver->Object))
+    else if (driver->State != DriverLoaded || driver->Visitors || IsInUse(&driver->Object))
         status = STATUS_DEVICE_BUSY;
     else
         driver->State = DriverUnloading;
@@ -259,14 +257,14 @@ static PLOADED_DRIVER NextDriver(PLOADED_DRIVER Previous)
 /*
  * Calls Visit for every loaded driver, without a lock. It cannot be unloaded meanwhile.
  *
- * IRQL:    PASSIVE_LEVEL
+ * IRQL:    <= APC_LEVEL
  * Locks:   takes DriversLock, not around Visit
  * Context: the monitor
  * Returns: nothing
  */
 VOID IopVisitDrivers(IOP_DRIVER_VISITOR *Visit, PVOID Context)
 {
-    KI_REQUIRE_IRQL_AT_MOST(PASSIVE_LEVEL, RULE_IRQL_IO_PASSIVE, "IrqlIoPassive1", Visit);
+    KI_REQUIRE_IRQL_AT_MOST(APC_LEVEL, RULE_IRQL_IO_APC_LTE, "IrqlIoApcLte", Visit);
 
     PLOADED_DRIVER driver = NextDriver(NULL);
 

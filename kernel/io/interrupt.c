@@ -88,8 +88,8 @@ static NTSTATUS ConnectLineBased(const IO_CONNECT_INTERRUPT_LINE_BASED_PARAMETER
  * IRQL:    PASSIVE_LEVEL
  * Locks:   none
  * Context: AddDevice
- * Returns: STATUS_INVALID_PARAMETER, _1 (version; Version then says which is known), _10 (no
- *          processor), STATUS_NOT_FOUND, STATUS_INSUFFICIENT_RESOURCES
+ * Returns: STATUS_INVALID_PARAMETER, _1 (version), _10 (no processor), STATUS_NOT_FOUND,
+ *          STATUS_INSUFFICIENT_RESOURCES; Version is then one that this kernel can do
  * Source:  contract T-IoConnectInterruptEx-1..5
  */
 NTSTATUS IoConnectInterruptEx(PIO_CONNECT_INTERRUPT_PARAMETERS Parameters)
@@ -104,6 +104,7 @@ NTSTATUS IoConnectInterruptEx(PIO_CONNECT_INTERRUPT_PARAMETERS Parameters)
     case CONNECT_LINE_BASED:
         return ConnectLineBased(&Parameters->LineBased);
     case CONNECT_MESSAGE_BASED:
+        Parameters->Version = CONNECT_FULLY_SPECIFIED;
         return STATUS_NOT_FOUND;
     default:
         Parameters->Version = CONNECT_FULLY_SPECIFIED;

@@ -2,7 +2,7 @@
  * IoTimer: a routine that is called about once a second for a device object. Each has a KTIMER
  * with a period of one second and a DPC of its own; no lock is held around the driver's routine.
  *
- * The DPC has one processor for life, the next one in turn when the timer is made. DPCs of one
+ * The DPC has one processor for life: the one on which the timer is started first. DPCs of one
  * processor run one after the other, so:
  *   - there are never two calls for one device at the same time, however it is stopped and started
  *   - a call under way has ended when a second DPC, queued to the same processor, has run
@@ -25,8 +25,6 @@ typedef struct _IO_TIMER {
     KDPC EndDpc;         /* runs behind the last call */
     volatile LONG Ended; /* it has run */
 } IO_TIMER;
-
-static volatile LONG NextProcessor;
 
 /*
  * The timer's DPC. A stop that comes between the test and the call finds the routine "still
@@ -69,13 +67,6 @@ static VOID EndTimer(PKDPC Dpc, PVOID DeferredContext, PVOID SystemArgument1, PV
     InterlockedExchange(&timer->Ended, 1);
 }
 
-static VOID InitializeTimerDpc(PKDPC Dpc, PKDEFERRED_ROUTINE Routine, PIO_TIMER Timer,
-                               ULONG Processor)
-{
-    KeInitializeDpc(Dpc, Routine, Timer);
-    KeSetTargetProcessorDpc(Dpc, (CCHAR)Processor);
-}
-
 /*
  * Gives a device object a timer. It does not run yet.
  *
@@ -92,8 +83,6 @@ NTSTATUS IoInitializeTimer(PDEVICE_OBJECT DeviceObject, PIO_TIMER_ROUTINE TimerR
     KI_REQUIRE_IRQL_AT_MOST(PASSIVE_LEVEL, RULE_IRQL_IO_PASSIVE, "IrqlIoPassive5", DeviceObject);
     KI_REQUIRE(!DeviceObject->Timer, DRIVER_VERIFIER_IOMANAGER_VIOLATION, 0x0A, DeviceObject, 0, 0);
 
-    ULONG turn = (ULONG)InterlockedIncrement(&NextProcessor);
-    ULONG processor = turn % (ULONG)KeNumberProcessors;
     PIO_TIMER timer;
 
     if (DeviceObject->Timer)
@@ -107,10 +96,21 @@ NTSTATUS IoInitializeTimer(PDEVICE_OBJECT DeviceObject, PIO_TIMER_ROUTINE TimerR
     timer->DeviceObject = DeviceObject;
     KeInitializeSpinLock(&timer->Lock);
     KeInitializeTimer(&timer->Timer);
-    InitializeTimerDpc(&timer->Dpc, CallTimerRoutine, timer, processor);
-    InitializeTimerDpc(&timer->EndDpc, EndTimer, timer, processor);
+    KeInitializeDpc(&timer->Dpc, CallTimerRoutine, timer);
+    KeInitializeDpc(&timer->EndDpc, EndTimer, timer);
     DeviceObject->Timer = timer;
     return STATUS_SUCCESS;
+}
+
+/* Under Lock, so at DISPATCH_LEVEL: the processor does not change meanwhile. */
+static VOID ChooseProcessor(PIO_TIMER Timer)
+{
+    CCHAR processor = (CCHAR)KeGetCurrentProcessorIndex();
+
+    if (Timer->Dpc.Number != 0)
+        return;
+    KeSetTargetProcessorDpc(&Timer->Dpc, processor);
+    KeSetTargetProcessorDpc(&Timer->EndDpc, processor);
 }
 
 /*
@@ -135,6 +135,7 @@ VOID IoStartTimer(PDEVICE_OBJECT DeviceObject)
     KeAcquireSpinLock(&timer->Lock, &oldIrql);
     if (!timer->Running) {
         timer->Running = TRUE;
+        ChooseProcessor(timer);
         KeSetTimerEx(&timer->Timer, dueTime, PERIOD_MILLISECONDS, &timer->Dpc);
     }
     KeReleaseSpinLock(&timer->Lock, oldIrql);
@@ -179,7 +180,7 @@ VOID IoStopTimer(PDEVICE_OBJECT DeviceObject)
  *     frees the timer
  *
  * On the timer's own processor no DPC is under way, because the IRQL is below DISPATCH_LEVEL: there
- * EndDpc has run when the insertion returns.
+ * EndDpc has run when the insertion returns. So it has for a timer that was never started.
  *
  * IRQL:    <= APC_LEVEL
  * Locks:   takes the device timer's lock

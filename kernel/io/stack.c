@@ -14,8 +14,7 @@ static PDEVICE_OBJECT TopOfStack(PDEVICE_OBJECT DeviceObject)
  * IRQL:    <= DISPATCH_LEVEL
  * Locks:   takes IopDeviceLock
  * Context: AddDevice
- * Returns: the former top, for requests to the lower driver; NULL if that one is not ready yet
- *          (DO_DEVICE_INITIALIZING) or is being deleted
+ * Returns: the former top, for requests to the lower driver; NULL if that one is being deleted
  * Source:  contract T-IoAttach-1
  */
 PDEVICE_OBJECT IoAttachDeviceToDeviceStack(PDEVICE_OBJECT SourceDevice, PDEVICE_OBJECT TargetDevice)
@@ -28,7 +27,7 @@ PDEVICE_OBJECT IoAttachDeviceToDeviceStack(PDEVICE_OBJECT SourceDevice, PDEVICE_
 
     KeAcquireSpinLock(&IopDeviceLock, &oldIrql);
     top = TopOfStack(TargetDevice);
-    if ((top->Flags & DO_DEVICE_INITIALIZING) || top->DeviceObjectExtension->DeletePending) {
+    if (top->DeviceObjectExtension->DeletePending) {
         top = NULL;
     } else {
         top->AttachedDevice = SourceDevice;

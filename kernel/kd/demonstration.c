@@ -42,7 +42,15 @@ static BOOLEAN UnloadSamples(VOID)
 
 static VOID PrintSummary(ULONG Seconds)
 {
-    DbgPrint("\nIn %u seconds:\n", Seconds);
+    ULONG64 dpcs = 0;
+    ULONG busy = 0;
+
+    for (LONG i = 0; i < KeNumberProcessors; i++) {
+        dpcs += KiProcessorBlock[i]->DpcData.Count;
+        busy += KiProcessorBlock[i]->DpcData.Count != 0;
+    }
+    DbgPrint("\nIn %u seconds %llu DPC routines ran, on %u of %d processors.\n", Seconds, dpcs,
+             busy, KeNumberProcessors);
     KdExecute("cpus");
     KdExecute("mem");
 }

@@ -5,13 +5,28 @@
 #include "kd/line.h"
 #include "rtl.h"
 
+/*
+ * Makes an empty line.
+ *
+ * IRQL:    any
+ * Locks:   none; the caller keeps others away from the line
+ * Context: any
+ * Returns: nothing
+ */
 VOID KdpInitializeLine(PKD_LINE Line, PCSTR Prompt)
 {
     RtlZeroMemory(Line, sizeof(*Line));
     Line->Prompt = Prompt;
 }
 
-/* Copies a line's text, cut to what a line can hold; returns its length. */
+/*
+ * Copies a line's text, cut to what a line can hold.
+ *
+ * IRQL:    any
+ * Locks:   none
+ * Context: any
+ * Returns: the length of the copy
+ */
 ULONG KdpCopyText(CHAR Destination[KD_LINE_SIZE], PCSTR Source)
 {
     SIZE_T length = strlen(Source);
@@ -23,13 +38,27 @@ ULONG KdpCopyText(CHAR Destination[KD_LINE_SIZE], PCSTR Source)
     return (ULONG)length;
 }
 
-/* Replaces the text; the cursor goes behind it. */
+/*
+ * Replaces the text; the cursor goes behind it.
+ *
+ * IRQL:    any
+ * Locks:   none; the caller keeps others away from the line
+ * Context: any
+ * Returns: nothing
+ */
 VOID KdpSetLine(PKD_LINE Line, PCSTR Text)
 {
     Line->Length = Line->Cursor = KdpCopyText(Line->Text, Text);
 }
 
-/* Puts text in front of the cursor, all of it or nothing. */
+/*
+ * Puts text in front of the cursor, all of it or nothing.
+ *
+ * IRQL:    any
+ * Locks:   none; the caller keeps others away from the line
+ * Context: any
+ * Returns: FALSE if there is no room
+ */
 BOOLEAN KdpInsertText(PKD_LINE Line, PCSTR Text, ULONG Length)
 {
     PCHAR cursor = &Line->Text[Line->Cursor];

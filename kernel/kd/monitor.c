@@ -109,7 +109,14 @@ VOID KdMonitor(VOID)
     }
 }
 
-/* help: the table, or one entry of it. */
+/*
+ * help: the table, or one entry of it.
+ *
+ * IRQL:    PASSIVE_LEVEL (not checked)
+ * Locks:   none but the console's, for each line
+ * Context: the monitor
+ * Returns: nothing
+ */
 VOID KdpHelp(ULONG Count, PCSTR Arguments[])
 {
     const KD_COMMAND *command;

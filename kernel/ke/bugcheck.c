@@ -8,8 +8,9 @@
 volatile LONG KiBugCheckActive; /* 0, or the reporting processor's number + 1 */
 KBUGCHECK_HOOK *volatile KiBugCheckHook;
 
-/* The status that an assertion raises, in Windows too. */
-#define ASSERTION_FAILURE 0xC0000420u
+/* What an assertion raises, in Windows too: STATUS_ASSERTION_FAILURE, a status, so with its sign.
+ */
+#define ASSERTION_FAILURE ((ULONG_PTR)(NTSTATUS)0xC0000420)
 
 /* A second bug check: inside the report of the first one, or on a processor that comes too late. */
 static DECLSPEC_NORETURN VOID EndHere(const KBUGCHECK_REPORT *Report, LONG Reporter)

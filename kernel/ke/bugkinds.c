@@ -12,6 +12,13 @@ static const KBUGCHECK_KIND Kinds[] = {
     {KMODE_EXCEPTION_NOT_HANDLED, 0xC0000420,
      {"an assertion that does not hold", "its address", "the file's name", "the line"}},
 
+    {KMODE_EXCEPTION_NOT_HANDLED, (ULONG)STATUS_INSUFFICIENT_RESOURCES,
+     {"an allocation that had to raise: no memory", "the caller's address"}},
+
+    {BAD_POOL_HEADER, 0x03, {"the block's header is damaged", "the header", "what it holds",
+      "its check"}},
+    {BAD_POOL_HEADER, 0x20, {"the block's header is damaged", "the header", "the next header"}},
+
     {UNEXPECTED_KERNEL_MODE_TRAP, 0x00, {"division by zero", NULL, "the instruction"}},
     {UNEXPECTED_KERNEL_MODE_TRAP, 0x01, {"debug exception", NULL, "the instruction"}},
     {UNEXPECTED_KERNEL_MODE_TRAP, 0x04, {"overflow", NULL, "the instruction"}},
@@ -31,7 +38,8 @@ static const KBUGCHECK_KIND Kinds[] = {
     {BAD_POOL_CALLER, 0x00, {"a request for no bytes", NULL, "the pool type", "the tag"}},
     {BAD_POOL_CALLER, 0x06, {"the block is free already", NULL, "the block's header", "its tag"}},
     {BAD_POOL_CALLER, 0x07, {"the block is free already", NULL, "the block's header", "the block"}},
-    {BAD_POOL_CALLER, 0x08, {"an allocation at a wrong IRQL", IRQL_NOW, "the pool type", "the size"}},
+    {BAD_POOL_CALLER, 0x08,
+     {"an allocation at a wrong IRQL", IRQL_NOW, "the pool type", "the size"}},
     {BAD_POOL_CALLER, 0x09, {"a free at a wrong IRQL", IRQL_NOW, "the pool type", "the address"}},
     {BAD_POOL_CALLER, 0x0A,
      {"a free with a wrong tag", "the address", "the tag it was allocated with", "the tag given"}},
@@ -47,7 +55,8 @@ static const KBUGCHECK_KIND Kinds[] = {
     {BAD_POOL_CALLER, 0x99, {"a free of an invalid address", "the address"}},
     {BAD_POOL_CALLER, 0x9B, {"an allocation with tag 0", "the pool type", "the size"}},
     {BAD_POOL_CALLER, 0x9D,
-     {"an allocation with a tag without a letter or digit", "the tag", "the pool type", "the size"}},
+     {"an allocation with a tag without a letter or digit", "the tag", "the pool type",
+      "the size"}},
 
     {TIMER_OR_DPC_INVALID, 0, {"an active timer lies in memory that is freed", "the timer",
       "the memory's start", "the memory's end"}},
@@ -103,13 +112,21 @@ static const KBUGCHECK_KIND Kinds[] = {
     {DRIVER_VERIFIER_DETECTED_VIOLATION, 0x42, {"KeAcquireSpinLock above DISPATCH_LEVEL", IRQL_NOW,
       LOCK}},
     {DRIVER_VERIFIER_DETECTED_VIOLATION, 0x51, {"memory behind the block was overwritten",
-      "the block"}},
+      "the block", "where", "the size"}},
     {DRIVER_VERIFIER_DETECTED_VIOLATION, 0x60, {"a driver was unloaded with memory left",
       "the paged bytes", "the nonpaged bytes", "the number of blocks"}},
     {DRIVER_VERIFIER_DETECTED_VIOLATION, 0x62, {"a driver was unloaded with memory left",
       "the driver's name", NULL, "the number of blocks"}},
     {DRIVER_VERIFIER_DETECTED_VIOLATION, 0x80, {"KeSetEvent above DISPATCH_LEVEL", IRQL_NOW,
       "the event"}},
+    {DRIVER_VERIFIER_DETECTED_VIOLATION, 0xCA, {"a lookaside list was initialized twice",
+      "the list"}},
+    {DRIVER_VERIFIER_DETECTED_VIOLATION, 0xCB,
+     {"a lookaside list that is not initialized was deleted", "the list"}},
+    {DRIVER_VERIFIER_DETECTED_VIOLATION, 0xCC, {"a lookaside list lies in memory that is freed",
+      "the list", "the memory's start", "its size"}},
+    {DRIVER_VERIFIER_DETECTED_VIOLATION, 0xCD, {"a lookaside list with entries that are too small",
+      "the list", "the size", "the least size"}},
     {DRIVER_VERIFIER_DETECTED_VIOLATION, 0x111, {"an ISR changed the IRQL", "the ISR",
       "the IRQL before", "the IRQL after"}},
     {DRIVER_VERIFIER_DETECTED_VIOLATION, 0x1005, {"a lock that is held was initialized again",
@@ -130,6 +147,12 @@ static const KBUGCHECK_KIND Kinds[] = {
      {"IrqlKeApcLte: at most APC_LEVEL is allowed", IRQL_NOW, "the object"}},
     {DRIVER_VERIFIER_DETECTED_VIOLATION, RULE_IRQL_KE_DISPATCH_LTE,
      {"IrqlKeDispatchLte: at most DISPATCH_LEVEL is allowed", IRQL_NOW, "the object"}},
+    {DRIVER_VERIFIER_DETECTED_VIOLATION, RULE_IRQL_KE_PASSIVE,
+     {"PASSIVE_LEVEL is required", IRQL_NOW, "the object"}},
+    {DRIVER_VERIFIER_DETECTED_VIOLATION, RULE_IRQL_KE_IPI,
+     {"KeIpiGenericCall at or above IPI_LEVEL", IRQL_NOW, "the routine"}},
+    {DRIVER_VERIFIER_DETECTED_VIOLATION, 0x2001D,
+     {"IrqlReturn: a driver's routine came back at another IRQL", IRQL_NOW, "the routine"}},
     {DRIVER_VERIFIER_DETECTED_VIOLATION, RULE_IRQL_KE_RELEASE_SPIN_LOCK,
      {"IrqlKeReleaseSpinLock: exactly DISPATCH_LEVEL is required", IRQL_NOW, LOCK}},
 
@@ -150,7 +173,7 @@ static const KBUGCHECK_KIND Kinds[] = {
 const KBUGCHECK_KIND *KiFindBugCheckKind(ULONG Code, ULONG_PTR Kind)
 {
     for (ULONG i = 0; i < ARRAYSIZE(Kinds); i++)
-        if (Kinds[i].Code == Code && Kinds[i].Kind == Kind)
+        if (Kinds[i].Code == Code && (ULONG_PTR)(LONG)Kinds[i].Kind == Kind)
             return &Kinds[i];
     return NULL;
 }

@@ -36,7 +36,7 @@ DECLSPEC_NORETURN VOID KiAssertionTrap(PKTRAP_FRAME TrapFrame);
 /* 0xC4, 0xC2 and the like: what P1 stands for (kernel/ke/bugkinds.c). */
 typedef struct _KBUGCHECK_KIND {
     ULONG Code;
-    ULONG Kind;        /* P1 */
+    ULONG Kind;        /* P1; a status stands there with its sign */
     PCSTR Meanings[4]; /* of P1 to P4 */
 } KBUGCHECK_KIND;
 const KBUGCHECK_KIND *KiFindBugCheckKind(ULONG Code, ULONG_PTR Kind);

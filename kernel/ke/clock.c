@@ -81,6 +81,23 @@ VOID KiStartClock(PKPRCB Prcb)
 }
 
 /*
+ * The tick's duties, once in a time increment however often the clock interrupts. Increments
+ * that went by while the processor was idle count, but are not made up for.
+ */
+static VOID Tick(PKPRCB Prcb, ULONG64 Now, KIRQL InterruptedIrql)
+{
+    ULONG64 increment = Now / KI_TIME_INCREMENT;
+    ULONG64 elapsed = increment - Prcb->Clock.LastIncrement;
+
+    if (elapsed == 0)
+        return;
+    Prcb->Clock.LastIncrement = increment;
+    Prcb->Clock.Ticks++;
+    KiDpcTick(Prcb, InterruptedIrql, elapsed);
+    KiQuantumTick(Prcb);
+}
+
+/*
  * The clock interrupt: time page, the tick's duties, due timers, and the next deadline. It may
  * come early or for nothing; it looks at the time and never at the reason.
  *
@@ -97,10 +114,8 @@ VOID KiClockInterrupt(PKPRCB Prcb, KIRQL InterruptedIrql)
     Prcb->Clock.Interrupts++;
     KiUpdateTimePage(now);
     if (now >= Prcb->Clock.NextTick) {
-        Prcb->Clock.Ticks++;
         Prcb->Clock.NextTick = NextTickAfter(now);
-        KiDpcTick(Prcb, InterruptedIrql);
-        KiQuantumTick(Prcb);
+        Tick(Prcb, now, InterruptedIrql);
     }
     KiSetClockForTimers(Prcb);
 }

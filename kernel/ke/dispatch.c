@@ -19,12 +19,14 @@ static VOID DispatchInterrupt(PKPRCB Prcb)
 }
 
 /* Higher classes may interrupt the ISR; its own class waits for the end-of-interrupt. */
-static VOID DeviceInterrupt(ULONG Vector)
+static VOID DeviceInterrupt(PKPRCB Prcb, ULONG Vector)
 {
+    Prcb->InterruptDepth++;
     ArchEnableInterrupts();
     KiDispatchDeviceInterrupt(Vector);
     ArchDisableInterrupts();
     ArchEndInterrupt();
+    Prcb->InterruptDepth--;
 }
 
 static VOID ClockInterrupt(PKPRCB Prcb, KIRQL InterruptedIrql)
@@ -54,10 +56,11 @@ VOID KiDispatchInterrupt(ULONG Vector, PKTRAP_FRAME TrapFrame)
     if (Vector == DISPATCH_VECTOR) {
         DispatchInterrupt(prcb);
     } else if (Vector >= FIRST_DEVICE_VECTOR && Vector <= LAST_DEVICE_VECTOR) {
-        DeviceInterrupt(Vector);
+        DeviceInterrupt(prcb, Vector);
     } else if (Vector == CLOCK_VECTOR) {
         ClockInterrupt(prcb, TrapFrame->PreviousIrql);
     } else if (Vector == IPI_VECTOR) {
+        prcb->InterruptedIrql = TrapFrame->PreviousIrql;
         KiIpiInterrupt();
         ArchEndInterrupt();
     } else if (Vector != SPURIOUS_VECTOR) {

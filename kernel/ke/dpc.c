@@ -10,6 +10,7 @@ typedef struct _DPC_CALL {
     PKDPC Dpc;
     PKDEFERRED_ROUTINE Routine;
     PVOID Context, Argument1, Argument2;
+    BOOLEAN FromTimer;
 } DPC_CALL;
 
 static VOID InitializeDpc(PKDPC Dpc, UCHAR Type, PKDEFERRED_ROUTINE Routine, PVOID Context)
@@ -18,7 +19,7 @@ static VOID InitializeDpc(PKDPC Dpc, UCHAR Type, PKDEFERRED_ROUTINE Routine, PVO
     Dpc->Type = Type;
     Dpc->Importance = MediumImportance;
     Dpc->Number = 0;
-    Dpc->Reserved = 0;
+    Dpc->FromTimer = FALSE;
     Dpc->DpcListEntry.Flink = Dpc->DpcListEntry.Blink = NULL;
     Dpc->DeferredRoutine = Routine;
     Dpc->DeferredContext = Context;
@@ -56,6 +57,15 @@ VOID KeInitializeThreadedDpc(PRKDPC Dpc, PKDEFERRED_ROUTINE DeferredRoutine, PVO
 }
 
 /*
+ * Lets go of a DPC that has left its queue. From this store on another inserter, under another
+ * queue's lock, may claim and write the object: nothing of it is read or written after.
+ */
+static VOID Disown(PKDPC Dpc)
+{
+    __atomic_store_n(&Dpc->DpcData, NULL, __ATOMIC_RELEASE);
+}
+
+/*
  * Is Dpc queued? Believes nothing of what it finds: the memory may be anything.
  *
  * IRQL:    any
@@ -72,7 +82,7 @@ BOOLEAN KiIsDpcQueued(const KDPC *Dpc)
         return FALSE;
     for (LONG n = 0; n < KeNumberProcessors; n++) {
         if (Dpc->DpcData == &KiProcessorBlock[n]->DpcData)
-            return ArchIsAddressMapped(entry->Flink) && entry->Flink->Blink == entry;
+            return ArchIsAddressMapped(&entry->Flink->Blink) && entry->Flink->Blink == entry;
     }
     return FALSE;
 }
@@ -127,7 +137,7 @@ static BOOLEAN IsUrgent(const KDPC *Dpc, const KPRCB *Target)
  * compare-and-exchange makes exactly one of several inserters, each perhaps under a different
  * queue's lock, the one.
  */
-static BOOLEAN InsertDpc(PKDPC Dpc, PVOID Argument1, PVOID Argument2)
+static BOOLEAN InsertDpc(PKDPC Dpc, PVOID Argument1, PVOID Argument2, BOOLEAN FromTimer)
 {
     KIRQL oldIrql = KiRaiseIrql(HIGH_LEVEL);
     PKPRCB target = Dpc->Number ? KiProcessorBlock[Dpc->Number - 1] : KeGetCurrentPrcb();
@@ -139,6 +149,7 @@ static BOOLEAN InsertDpc(PKDPC Dpc, PVOID Argument1, PVOID Argument2)
     if (inserted) {
         Dpc->SystemArgument1 = Argument1;
         Dpc->SystemArgument2 = Argument2;
+        Dpc->FromTimer = FromTimer;
         if (Dpc->Importance == HighImportance)
             InsertHeadList(&data->DpcList, &Dpc->DpcListEntry);
         else
@@ -167,7 +178,7 @@ BOOLEAN KeInsertQueueDpc(PRKDPC Dpc, PVOID SystemArgument1, PVOID SystemArgument
 {
     KI_REQUIRE(Dpc->Number <= KeNumberProcessors, TIMER_OR_DPC_INVALID, 3, Dpc, Dpc->Number - 1,
                KeNumberProcessors);
-    return InsertDpc(Dpc, SystemArgument1, SystemArgument2);
+    return InsertDpc(Dpc, SystemArgument1, SystemArgument2, FALSE);
 }
 
 /*
@@ -181,7 +192,7 @@ BOOLEAN KeInsertQueueDpc(PRKDPC Dpc, PVOID SystemArgument1, PVOID SystemArgument
  */
 BOOLEAN KiInsertTimerDpc(PKDPC Dpc)
 {
-    return InsertDpc(Dpc, NULL, NULL);
+    return InsertDpc(Dpc, NULL, NULL, TRUE);
 }
 
 /*
@@ -209,7 +220,7 @@ BOOLEAN KeRemoveQueueDpc(PRKDPC Dpc)
         if (Dpc->DpcData == data) {
             RemoveEntryList(&Dpc->DpcListEntry);
             data->Depth--;
-            Dpc->DpcData = NULL;
+            Disown(Dpc);
             removed = TRUE;
         }
         KiReleaseHighLock(&data->Lock, oldIrql);
@@ -232,9 +243,15 @@ static BOOLEAN TakeDpc(PKPRCB Prcb, DPC_CALL *Call)
         PKDPC dpc = CONTAINING_RECORD(RemoveHeadList(&data->DpcList), KDPC, DpcListEntry);
         data->Depth--;
         data->Count++;
-        *Call = (DPC_CALL){dpc, dpc->DeferredRoutine, dpc->DeferredContext, dpc->SystemArgument1,
-                           dpc->SystemArgument2};
-        dpc->DpcData = NULL;
+        *Call = (DPC_CALL){
+            .Dpc = dpc,
+            .Routine = dpc->DeferredRoutine,
+            .Context = dpc->DeferredContext,
+            .Argument1 = dpc->SystemArgument1,
+            .Argument2 = dpc->SystemArgument2,
+            .FromTimer = dpc->FromTimer,
+        };
+        Disown(dpc);
     } else if (!Prcb->TimerTable.Requested) {
         data->DispatchRequested = FALSE;
     }
@@ -245,6 +262,7 @@ static BOOLEAN TakeDpc(PKPRCB Prcb, DPC_CALL *Call)
 static VOID RunDpc(PKPRCB Prcb, const DPC_CALL *Call)
 {
     Prcb->DpcTimeCount = 0;
+    Prcb->TimerDpc = Call->FromTimer;
     Prcb->DpcRoutine = Call->Routine;
     Call->Routine(Call->Dpc, Call->Context, Call->Argument1, Call->Argument2);
     Prcb->DpcRoutine = NULL;

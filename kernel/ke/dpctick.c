@@ -27,7 +27,7 @@ static VOID CheckTimeLimits(PKPRCB Prcb, KIRQL InterruptedIrql)
 /*
  * The tick's part in the life of DPCs. What waits in the queue although nobody has asked for a
  * drain (Low, or Medium from another processor) gets one when insertions are rare; when they are
- * frequent, the depth limit drains the queue.
+ * frequent, the depth limit drains the queue. Elapsed: increments since the last tick here.
  *
  * IRQL:    CLOCK_LEVEL (not checked)
  * Locks:   takes the DPC queue's lock
@@ -35,19 +35,24 @@ static VOID CheckTimeLimits(PKPRCB Prcb, KIRQL InterruptedIrql)
  * Returns: nothing
  * Source:  contract T-DPCQ-11, T-DPCWD-2
  */
-VOID KiDpcTick(PKPRCB Prcb, KIRQL InterruptedIrql)
+VOID KiDpcTick(PKPRCB Prcb, KIRQL InterruptedIrql, ULONG64 Elapsed)
 {
     PKDPC_DATA data = &Prcb->DpcData;
 
     CheckTimeLimits(Prcb, InterruptedIrql);
 
     KIRQL oldIrql = KiAcquireHighLock(&data->Lock);
-    data->RequestRate = (data->RequestRate + data->RequestsThisTick) / 2;
+    data->RequestRate = (data->RequestRate + (ULONG)(data->RequestsThisTick / Elapsed)) / 2;
     data->RequestsThisTick = 0;
     BOOLEAN overdue = data->Depth && data->RequestRate < MINIMUM_DPC_RATE;
     KiReleaseHighLock(&data->Lock, oldIrql);
     if (overdue)
         KiRequestDispatch(Prcb);
+}
+
+static ULONG Remaining(ULONG Limit, ULONG Used)
+{
+    return Limit > Used ? Limit - Used : 0;
 }
 
 /*
@@ -67,9 +72,9 @@ NTSTATUS KeQueryDpcWatchdogInformation(PKDPC_WATCHDOG_INFORMATION WatchdogInform
     PKPRCB prcb = KeGetCurrentPrcb();
     *WatchdogInformation = (KDPC_WATCHDOG_INFORMATION){
         .DpcTimeLimit = KiDpcTimeLimit,
-        .DpcTimeCount = KiDpcTimeLimit - prcb->DpcTimeCount,
+        .DpcTimeCount = Remaining(KiDpcTimeLimit, prcb->DpcTimeCount),
         .DpcWatchdogLimit = KiDpcWatchdogLimit,
-        .DpcWatchdogCount = KiDpcWatchdogLimit - prcb->DpcWatchdogCount,
+        .DpcWatchdogCount = Remaining(KiDpcWatchdogLimit, prcb->DpcWatchdogCount),
     };
     return STATUS_SUCCESS;
 }

@@ -64,7 +64,8 @@ static BOOLEAN CallChain(PKINTERRUPT Interrupt)
  *     high                                                asked: served, releases
  *
  * Had the walk ended here, the line would stay high, and no edge would ever come again. After a
- * pass in which every device said no, the line is low or an edge has come.
+ * pass in which every device said no, the line is low or an edge has come. A vector that has no
+ * line is raised by messages, each of which arrives for itself: one pass is enough.
  *
  * IRQL:    = VECTOR_IRQL(Vector)
  * Locks:   takes each interrupt object's lock around its service routine
@@ -78,7 +79,7 @@ VOID KiDispatchDeviceInterrupt(ULONG Vector)
 
     PKI_VECTOR vector = KiVector(Vector);
     PKINTERRUPT first = vector->Chain;
-    BOOLEAN again = first && first->Mode == Latched && first->Next;
+    BOOLEAN again = first && first->Mode == Latched && first->Next && vector->LineOpen;
 
     if (!CallChain(first)) {
         InterlockedIncrement64(&KiSpuriousInterrupts);

@@ -24,11 +24,11 @@ typedef struct _KINTERRUPT {
     ULONG64 Count;      /* ISR calls that returned TRUE; ActualLock */
 } KINTERRUPT;
 
-/* A device vector. Chain: written under KiConnectLock; the rest: KiConnectLock. */
+/* A device vector. Written under KiConnectLock; Chain and LineOpen are also read without. */
 typedef struct _KI_VECTOR {
     PKINTERRUPT volatile Chain;
-    ULONG Processor;  /* that the line is routed to, or would be */
-    BOOLEAN LineOpen; /* a line lies behind the vector and is open */
+    ULONG Processor;           /* that the line is routed to, or would be */
+    volatile BOOLEAN LineOpen; /* a line lies behind the vector and is open */
 } KI_VECTOR, *PKI_VECTOR;
 
 #define DEVICE_VECTORS (LAST_DEVICE_VECTOR - FIRST_DEVICE_VECTOR + 1)

@@ -30,6 +30,25 @@ KIRQL KfRaiseIrql(KIRQL NewIrql)
     return oldIrql;
 }
 
+#if DBG
+/*
+ * What every way to lower the IRQL has to respect, in a checked build.
+ *
+ * IRQL:    any
+ * Locks:   none
+ * Context: any
+ * Returns: nothing
+ * Source:  contract T-KeLowerIrql-2
+ */
+VOID KiRequireLowering(KIRQL NewIrql)
+{
+    KI_REQUIRE(NewIrql <= KeGetCurrentIrql(), DRIVER_VERIFIER_DETECTED_VIOLATION, 0x31,
+               KeGetCurrentIrql(), NewIrql, 0);
+    KI_REQUIRE(NewIrql >= DISPATCH_LEVEL || !KeIsExecutingDpc(), DRIVER_VERIFIER_DETECTED_VIOLATION,
+               0x31, KeGetCurrentIrql(), NewIrql, 1);
+}
+#endif
+
 /*
  * Restores the IRQL that the matching raise has returned.
  *
@@ -43,9 +62,7 @@ VOID KeLowerIrql(KIRQL NewIrql)
 {
     KIRQL irql = KeGetCurrentIrql();
 
-    KI_REQUIRE(NewIrql <= irql, DRIVER_VERIFIER_DETECTED_VIOLATION, 0x31, irql, NewIrql, 0);
-    KI_REQUIRE(NewIrql >= DISPATCH_LEVEL || !KeIsExecutingDpc(), DRIVER_VERIFIER_DETECTED_VIOLATION,
-               0x31, irql, NewIrql, 1);
+    KiRequireLowering(NewIrql);
     if (NewIrql > irql)
         KeBugCheckEx(IRQL_NOT_LESS_OR_EQUAL, NewIrql, irql, 0, 0);
     ArchWriteIrql(NewIrql);
@@ -54,7 +71,7 @@ VOID KeLowerIrql(KIRQL NewIrql)
 /*
  * Raises the IRQL to DISPATCH_LEVEL.
  *
- * IRQL:    <= DISPATCH_LEVEL
+ * IRQL:    any, at most DISPATCH_LEVEL (KfRaiseIrql checks)
  * Locks:   none
  * Context: any
  * Returns: the earlier IRQL

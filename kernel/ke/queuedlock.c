@@ -116,6 +116,7 @@ VOID KeReleaseInStackQueuedSpinLock(PKLOCK_QUEUE_HANDLE LockHandle)
 {
     KI_REQUIRE_IRQL_EXACTLY(DISPATCH_LEVEL, 0x36, "QueuedSpinLockRelease",
                             LockHandle->LockQueue.Lock);
+    KiRequireLowering(LockHandle->OldIrql);
     Release(LockHandle);
     KiLowerIrql(LockHandle->OldIrql);
 }
@@ -180,6 +181,7 @@ VOID KeReleaseInStackQueuedSpinLockForDpc(PKLOCK_QUEUE_HANDLE LockHandle)
 {
     KI_REQUIRE_IRQL_EXACTLY(DISPATCH_LEVEL, 0x36, "QueuedSpinLockRelease",
                             LockHandle->LockQueue.Lock);
+    KiRequireLowering(LockHandle->OldIrql);
     Release(LockHandle);
     KiLowerIrql(LockHandle->OldIrql);
 }

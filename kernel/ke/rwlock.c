@@ -115,6 +115,7 @@ KIRQL ExAcquireSpinLockShared(PEX_SPIN_LOCK SpinLock)
 VOID ExReleaseSpinLockShared(PEX_SPIN_LOCK SpinLock, KIRQL OldIrql)
 {
     KI_REQUIRE_IRQL_EXACTLY(DISPATCH_LEVEL, 0x32, "SpinlockRelease", SpinLock);
+    KiRequireLowering(OldIrql);
     ReleaseShared(SpinLock);
     KiLowerIrql(OldIrql);
 }
@@ -150,6 +151,7 @@ KIRQL ExAcquireSpinLockExclusive(PEX_SPIN_LOCK SpinLock)
 VOID ExReleaseSpinLockExclusive(PEX_SPIN_LOCK SpinLock, KIRQL OldIrql)
 {
     KI_REQUIRE_IRQL_EXACTLY(DISPATCH_LEVEL, 0x32, "SpinlockRelease", SpinLock);
+    KiRequireLowering(OldIrql);
     ReleaseExclusive(SpinLock);
     KiLowerIrql(OldIrql);
 }

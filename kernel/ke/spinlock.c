@@ -95,6 +95,7 @@ KIRQL KeAcquireSpinLockRaiseToDpc(PKSPIN_LOCK SpinLock)
 VOID KeReleaseSpinLock(PKSPIN_LOCK SpinLock, KIRQL NewIrql)
 {
     KI_REQUIRE_IRQL_EXACTLY(DISPATCH_LEVEL, 0x32, "IrqlKeReleaseSpinLock", SpinLock);
+    KiRequireLowering(NewIrql);
     Release(SpinLock);
     KiLowerIrql(NewIrql);
 }
@@ -192,6 +193,7 @@ KIRQL KeAcquireSpinLockForDpc(PKSPIN_LOCK SpinLock)
 VOID KeReleaseSpinLockForDpc(PKSPIN_LOCK SpinLock, KIRQL OldIrql)
 {
     KI_REQUIRE_IRQL_EXACTLY(DISPATCH_LEVEL, 0x32, "SpinLockDpc", SpinLock);
+    KiRequireLowering(OldIrql);
     Release(SpinLock);
     KiLowerIrql(OldIrql);
 }

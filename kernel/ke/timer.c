@@ -36,7 +36,7 @@ BOOLEAN KiIsTimerQueued(const KTIMER *Timer)
 
     return IsTimerType(Timer) && Timer->Header.Inserted == TRUE &&
            Timer->Header.Size == sizeof(KTIMER) / sizeof(ULONG) &&
-           Timer->Processor < (ULONG)KeNumberProcessors && ArchIsAddressMapped(entry->Flink) &&
+           Timer->Processor < (ULONG)KeNumberProcessors && ArchIsAddressMapped(&entry->Flink->Blink) &&
            entry->Flink->Blink == entry && ArchIsAddressMapped(entry->Blink) &&
            entry->Blink->Flink == entry;
 }
@@ -156,20 +156,24 @@ static BOOLEAN RemoveIfSet(PKTIMER Timer)
 }
 
 /*
- * The due time in interrupt time. A relative one saturates instead of wrapping into the past
- * (T-TMR-5); an absolute one before the start of the kernel is due at once.
+ * The due time in interrupt time. It saturates instead of wrapping into the past (T-TMR-5). An
+ * absolute one that has gone by is due at once; the grid of a periodic timer begins there.
  */
-static ULONG64 ComputeDueTime(const KTIMER_TABLE *Table, LONG64 DueTime)
+static ULONG64 ComputeDueTime(const KTIMER_TABLE *Table, LONG64 DueTime, ULONG Period)
 {
+    LONG64 now = (LONG64)KiQueryInterruptTime();
     LONG64 due;
 
-    if (DueTime >= 0) {
-        due = DueTime - Table->SystemTimeOffset;
-        return due < 0 ? 0 : (ULONG64)due;
+    if (DueTime < 0) {
+        if (__builtin_sub_overflow(now, DueTime, &due))
+            due = MAXLONGLONG;
+        return (ULONG64)due;
     }
-    if (__builtin_sub_overflow((LONG64)KiQueryInterruptTime(), DueTime, &due))
-        return (ULONG64)MAXLONGLONG;
-    return (ULONG64)due;
+    if (__builtin_sub_overflow(DueTime, Table->SystemTimeOffset, &due))
+        due = Table->SystemTimeOffset < 0 ? MAXLONGLONG : 0;
+    if (due < now && Period)
+        due = now;
+    return due < 0 ? 0 : (ULONG64)due;
 }
 
 /*
@@ -209,7 +213,7 @@ static BOOLEAN SetTimer(PKTIMER Timer, LARGE_INTEGER DueTime, ULONG Period, PKDP
     ULONG source = LockTables(Timer, target);
     PKTIMER_TABLE table = TableOf(target);
     BOOLEAN wasSet = RemoveIfSet(Timer);
-    ULONG64 due = ComputeDueTime(table, DueTime.QuadPart);
+    ULONG64 due = ComputeDueTime(table, DueTime.QuadPart, Period);
 
     Timer->Header.SignalState = 0;
     Timer->Header.Absolute = DueTime.QuadPart >= 0;
@@ -276,7 +280,7 @@ BOOLEAN KeSetCoalescableTimer(PKTIMER Timer, LARGE_INTEGER DueTime, ULONG Period
 {
     KI_REQUIRE_IRQL_AT_MOST(DISPATCH_LEVEL, RULE_IRQL_KE_DISPATCH_LTE, "IrqlKeDispatchLte", Timer);
     UNREFERENCED_PARAMETER(TolerableDelay);
-    return KeSetTimerEx(Timer, DueTime, (LONG)Period, Dpc);
+    return KeSetTimerEx(Timer, DueTime, Period > MAXLONG ? MAXLONG : (LONG)Period, Dpc);
 }
 
 /*

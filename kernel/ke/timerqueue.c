@@ -199,26 +199,24 @@ static ULONG64 ShiftedDueTime(ULONG64 Due, LONG64 Shift)
     return shifted < 0 ? 0 : (ULONG64)shifted;
 }
 
+/*
+ * Takes all timers out in order and inserts them again in that order: those that the shift moves
+ * behind the cursor become due at once, and still expire in the order of their due times.
+ */
 VOID KiShiftAbsoluteTimers(PKTIMER_QUEUE Queue, LONG64 Shift)
 {
-    LIST_ENTRY moving;
+    ULONG64 cursor = Queue->Cursor;
+    LIST_ENTRY all;
+    PKTIMER timer;
 
-    InitializeListHead(&moving);
-    for (ULONG level = 0; level < TIMER_LEVELS; level++) {
-        for (ULONG64 slots = Queue->Slots[level]; slots; slots &= slots - 1) {
-            PLIST_ENTRY head = &Queue->Lists[level][LowestBit(slots)];
-            for (PLIST_ENTRY entry = head->Flink, next; entry != head; entry = next) {
-                next = entry->Flink;
-                if (!TimerOf(entry)->Header.Absolute)
-                    continue;
-                KiRemoveTimer(Queue, TimerOf(entry));
-                InsertTailList(&moving, entry);
-            }
-        }
-    }
-    while (!IsListEmpty(&moving)) {
-        PKTIMER timer = TimerOf(RemoveHeadList(&moving));
-        timer->DueTime.QuadPart = ShiftedDueTime(timer->DueTime.QuadPart, Shift);
+    InitializeListHead(&all);
+    while ((timer = KiTakeDueTimer(Queue, MAXLONGLONG)) != NULL)
+        InsertTailList(&all, &timer->TimerListEntry);
+    Queue->Cursor = cursor;
+    while (!IsListEmpty(&all)) {
+        timer = TimerOf(RemoveHeadList(&all));
+        if (timer->Header.Absolute)
+            timer->DueTime.QuadPart = ShiftedDueTime(timer->DueTime.QuadPart, Shift);
         KiInsertTimer(Queue, timer);
     }
 }

@@ -188,6 +188,10 @@ static void CopyTakesWhatFits(void **State)
     assert_memory_equal(buffer, u"ab", 6);
     assert_int_equal(buffer[3], 0x5555);
 
+    RtlInitUnicodeString(&source, u"abc");
+    RtlCopyUnicodeString(&target, &source);
+    assert_memory_equal(buffer, u"abc", 8);
+
     RtlInitUnicodeString(&source, u"abcdef");
     RtlCopyUnicodeString(&target, &source);
     assert_int_equal(target.Length, 8);

@@ -35,7 +35,7 @@ TEST(T_KeIpiGenericCall_1)
     CHECK_IRQL(PASSIVE_LEVEL);
 }
 
-static volatile LONG HeldNow;
+static volatile LONG HeldNow, Calling;
 
 static ULONG_PTR SeeNobodyHeld(ULONG_PTR Argument)
 {
@@ -46,7 +46,7 @@ static ULONG_PTR SeeNobodyHeld(ULONG_PTR Argument)
     return 0;
 }
 
-/* Stays above the IPI's level for a while: nobody may have begun meanwhile. */
+/* Stays at the IPI's level for a while after the call has begun: nobody may have started. */
 PARALLEL_ROUTINE(DelayTheBarrier)
 {
     KIRQL oldIrql;
@@ -54,11 +54,12 @@ PARALLEL_ROUTINE(DelayTheBarrier)
     if (Processor != 1)
         return;
     KeRaiseIrql(IPI_LEVEL, &oldIrql);
-    HeldNow = 1;
-    KtStall(MILLISECONDS(2));
+    InterlockedExchange(&HeldNow, 1);
+    CHECK(KtSpinUntil(&Calling, 1));
+    KtStall(MILLISECONDS(1));
     if (Started)
         InterlockedIncrement(&Wrong);
-    HeldNow = 0;
+    InterlockedExchange(&HeldNow, 0);
     KeLowerIrql(oldIrql);
 }
 
@@ -66,9 +67,10 @@ TEST_ON(2, T_KeIpiGenericCall_1_barrier)
 {
     for (ULONG i = 0; i < 20; i++) {
         ResetCounts();
+        HeldNow = Calling = 0;
         KtStartOnOthers(DelayTheBarrier, NULL);
-        while (KtProcessors() > 1 && !HeldNow && i % 2)
-            ArchPause();
+        CHECK(KtSpinUntil(&HeldNow, 1));
+        InterlockedExchange(&Calling, 1);
         KeIpiGenericCall(SeeNobodyHeld, 0);
         KtJoin();
         CHECK_EQUAL(Wrong, 0);

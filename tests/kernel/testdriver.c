@@ -1,6 +1,7 @@
 /* Finds the driver objects of loaded drivers. PASSIVE_LEVEL. */
 #include "suite.h"
 #include "testdriver.h"
+#include "ob.h"
 
 typedef struct _SEARCH {
     PDRIVER_INITIALIZE DriverEntry;
@@ -38,4 +39,19 @@ PDRIVER_OBJECT KtDriver(VOID)
     }
     CHECK(driver != NULL);
     return driver;
+}
+
+PDEVICE_OBJECT KtToolDevice(VOID)
+{
+    UNICODE_STRING name = RTL_CONSTANT_STRING(L"\\Device\\TestTool");
+
+    return ObpFindDevice(&name);
+}
+
+PTESTTOOL_EXTENSION KtToolExtension(VOID)
+{
+    PDEVICE_OBJECT device = KtToolDevice();
+    PTESTTOOL_EXTENSION extension = device ? device->DeviceExtension : NULL;
+
+    return extension && extension->Magic == TESTTOOL_MAGIC ? extension : NULL;
 }

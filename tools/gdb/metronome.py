@@ -75,15 +75,14 @@ there is one of the processor's: a software breakpoint would be overwritten by t
         name = kernel_file()
         port = os.environ.get("METRONOME_GDB_PORT", "1234")
         if not os.path.exists(name):
-            print(f"There is no {name}: build the kernel first (make).")
-            return
+            raise gdb.GdbError(f"There is no {name}: build the kernel first (make).")
         gdb.execute(f"file {name}", to_string=True)
         try:
             gdb.execute(f"target remote localhost:{port}", to_string=True)
         except gdb.error as problem:
-            print(f"Nobody waits at port {port} ({problem}).")
-            print("Start ./run-qemu.sh --debug in another terminal, then: metronome-attach")
-            return
+            raise gdb.GdbError(
+                f"Nobody answers at port {port}. Start ./run-qemu.sh --debug in another terminal, "
+                "then: metronome-attach") from problem
         if read_register("pc") == RESET_VECTOR:
             gdb.execute("thbreak KiEntry", to_string=True)
             print("The firmware and the loader run now; the kernel's entry is next.")

@@ -68,7 +68,14 @@ static VOID PrintQueue(const KPRCB *Prcb, const DPC_COPIES *Copies)
         DbgPrint("       and %u more\n", Copies->Depth - Copies->Count);
 }
 
-/* Every processor's DPC queue. */
+/*
+ * dpcs: every processor's DPC queue.
+ *
+ * IRQL:    PASSIVE_LEVEL (not checked)
+ * Locks:   takes each DPC queue's lock to copy, not to print
+ * Context: the monitor
+ * Returns: nothing
+ */
 VOID KdpDpcs(ULONG Count, PCSTR Arguments[])
 {
     static DPC_COPIES copies;

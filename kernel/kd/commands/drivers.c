@@ -39,7 +39,14 @@ static ULONG CountDevices(PDRIVER_OBJECT DriverObject)
     return count;
 }
 
-/* Every driver in the image, loaded or not. */
+/*
+ * drivers: every driver in the image, loaded or not.
+ *
+ * IRQL:    PASSIVE_LEVEL (not checked)
+ * Locks:   none but the console's, for each line
+ * Context: the monitor
+ * Returns: nothing
+ */
 VOID KdpDrivers(ULONG Count, PCSTR Arguments[])
 {
     UNREFERENCED_PARAMETER(Count);
@@ -73,7 +80,14 @@ static VOID PrintDevicesOfDriver(PDRIVER_OBJECT DriverObject, PVOID Context)
         PrintDevice(device);
 }
 
-/* The devices, driver by driver. */
+/*
+ * devices: the devices, driver by driver.
+ *
+ * IRQL:    PASSIVE_LEVEL (not checked)
+ * Locks:   none but the console's, for each line
+ * Context: the monitor
+ * Returns: nothing
+ */
 VOID KdpDevices(ULONG Count, PCSTR Arguments[])
 {
     BOOLEAN any = FALSE;
@@ -85,7 +99,14 @@ VOID KdpDevices(ULONG Count, PCSTR Arguments[])
         DbgPrint("No driver is loaded.\n");
 }
 
-/* load NAME. */
+/*
+ * load NAME.
+ *
+ * IRQL:    PASSIVE_LEVEL (not checked)
+ * Locks:   none but the console's, for each line
+ * Context: the monitor
+ * Returns: nothing
+ */
 VOID KdpLoad(ULONG Count, PCSTR Arguments[])
 {
     NTSTATUS status = IopLoadDriver(Arguments[0]);
@@ -97,7 +118,14 @@ VOID KdpLoad(ULONG Count, PCSTR Arguments[])
         KdpPrintStatus("Cannot load", Arguments[0], status);
 }
 
-/* unload NAME. */
+/*
+ * unload NAME.
+ *
+ * IRQL:    PASSIVE_LEVEL (not checked)
+ * Locks:   none but the console's, for each line
+ * Context: the monitor
+ * Returns: nothing
+ */
 VOID KdpUnload(ULONG Count, PCSTR Arguments[])
 {
     NTSTATUS status = IopUnloadDriver(Arguments[0]);
@@ -122,7 +150,14 @@ static VOID PrintInterrupt(const KINTERRUPT_INFORMATION *Information, PVOID Cont
              Information->Active ? "" : " (inactive)");
 }
 
-/* The connected interrupt service routines. */
+/*
+ * interrupts: the connected interrupt service routines.
+ *
+ * IRQL:    PASSIVE_LEVEL (not checked)
+ * Locks:   none but the console's, for each line
+ * Context: the monitor
+ * Returns: nothing
+ */
 VOID KdpInterrupts(ULONG Count, PCSTR Arguments[])
 {
     UNREFERENCED_PARAMETER(Count);

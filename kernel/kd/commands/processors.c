@@ -2,7 +2,14 @@
 #include "kd/kdp.h"
 #include "ke/bugreport.h"
 
-/* What each processor has done so far; a table. */
+/*
+ * cpus: what each processor has done so far; a table.
+ *
+ * IRQL:    PASSIVE_LEVEL (not checked)
+ * Locks:   none but the console's, for each line; the counters are read as they run
+ * Context: the monitor
+ * Returns: nothing
+ */
 VOID KdpCpus(ULONG Count, PCSTR Arguments[])
 {
     UNREFERENCED_PARAMETER(Count);
@@ -49,8 +56,13 @@ static VOID PrintLevels(VOID)
 }
 
 /*
- * The IRQL of all processors at one moment. This one calls the others, so its own is read here,
- * before the call raises it.
+ * irql: the IRQL of all processors at one moment. This one calls the others, so its own is read
+ * here, before the call raises it.
+ *
+ * IRQL:    PASSIVE_LEVEL (not checked)
+ * Locks:   none but the console's, for each line
+ * Context: the monitor
+ * Returns: nothing
  */
 VOID KdpIrql(ULONG Count, PCSTR Arguments[])
 {

@@ -8,7 +8,14 @@
 #define BUILD_KIND "free"
 #endif
 
-/* Which kernel this is, and on what it runs. */
+/*
+ * version: which kernel this is, and on what it runs.
+ *
+ * IRQL:    PASSIVE_LEVEL (not checked)
+ * Locks:   none but the console's, for each line
+ * Context: the monitor
+ * Returns: nothing
+ */
 VOID KdpVersion(ULONG Count, PCSTR Arguments[])
 {
     UNREFERENCED_PARAMETER(Count);
@@ -18,7 +25,14 @@ VOID KdpVersion(ULONG Count, PCSTR Arguments[])
              KeNumberProcessors == 1 ? "" : "s", ArchClockName());
 }
 
-/* How much memory is in use. */
+/*
+ * mem: how much memory is in use.
+ *
+ * IRQL:    PASSIVE_LEVEL (not checked)
+ * Locks:   none but the console's, for each line
+ * Context: the monitor
+ * Returns: nothing
+ */
 VOID KdpMemory(ULONG Count, PCSTR Arguments[])
 {
     static const PCSTR names[] = {"nonpaged", "paged"};
@@ -34,7 +48,14 @@ VOID KdpMemory(ULONG Count, PCSTR Arguments[])
                  information.PoolBlocks[i]);
 }
 
-/* bugcheck [CODE [P1..P4]]. */
+/*
+ * bugcheck [CODE [P1..P4]]: hexadecimal numbers.
+ *
+ * IRQL:    PASSIVE_LEVEL (not checked)
+ * Locks:   none but the console's, for each line
+ * Context: the monitor
+ * Returns: only if a number is wrong
+ */
 VOID KdpBugCheck(ULONG Count, PCSTR Arguments[])
 {
     ULONG64 numbers[5] = {MANUALLY_INITIATED_CRASH, 0, 0, 0, 0};
@@ -52,7 +73,14 @@ VOID KdpBugCheck(ULONG Count, PCSTR Arguments[])
     KeBugCheckEx((ULONG)numbers[0], numbers[1], numbers[2], numbers[3], numbers[4]);
 }
 
-/* reboot. */
+/*
+ * reboot.
+ *
+ * IRQL:    PASSIVE_LEVEL (not checked)
+ * Locks:   none
+ * Context: the monitor
+ * Returns: never
+ */
 VOID KdpReboot(ULONG Count, PCSTR Arguments[])
 {
     UNREFERENCED_PARAMETER(Count);
@@ -60,7 +88,14 @@ VOID KdpReboot(ULONG Count, PCSTR Arguments[])
     ArchReboot();
 }
 
-/* poweroff. */
+/*
+ * poweroff.
+ *
+ * IRQL:    PASSIVE_LEVEL (not checked)
+ * Locks:   none
+ * Context: the monitor
+ * Returns: never
+ */
 VOID KdpPowerOff(ULONG Count, PCSTR Arguments[])
 {
     UNREFERENCED_PARAMETER(Count);

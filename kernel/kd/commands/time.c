@@ -3,7 +3,14 @@
 
 #define UNITS_PER_SECOND 10000000
 
-/* The clocks: the system time, the interrupt time, the ticks. */
+/*
+ * time: the system time, the interrupt time, the ticks.
+ *
+ * IRQL:    PASSIVE_LEVEL (not checked)
+ * Locks:   none but the console's, for each line
+ * Context: the monitor
+ * Returns: nothing
+ */
 VOID KdpTime(ULONG Count, PCSTR Arguments[])
 {
     CHAR interval[32];
@@ -85,7 +92,14 @@ static BOOLEAN ParseShift(ULONG Count, PCSTR Words[], PLARGE_INTEGER Time)
     return !__builtin_add_overflow(Time->QuadPart, shift, &Time->QuadPart) && Time->QuadPart >= 0;
 }
 
-/* settime: the time, or how far to move it. */
+/*
+ * settime: the time, or how far to move it.
+ *
+ * IRQL:    PASSIVE_LEVEL (not checked)
+ * Locks:   none but the console's, for each line
+ * Context: the monitor
+ * Returns: nothing
+ */
 VOID KdpSetTime(ULONG Count, PCSTR Arguments[])
 {
     LARGE_INTEGER newTime, oldTime;

@@ -86,8 +86,8 @@ static VOID PrintTimer(ULONG Processor, const TIMER_COPY *Copy, LONG64 SystemTim
         RtlStringPrint(period, sizeof(period), "%u ms", Copy->Period);
     if (Copy->Routine)
         KdFormatAddress(routine, sizeof(routine), (PVOID)Copy->Routine);
-    DbgPrint("  %3u  %12s  %8s  %-8s  %-21s  %016llx\n", Processor, dueIn, period,
-             Copy->Absolute ? "absolute" : "relative", routine, (ULONG64)Copy->Timer);
+    DbgPrint("  %3u  %12s  %8s  %-4s  %-24s  %016llx\n", Processor, dueIn, period,
+             Copy->Absolute ? "abs" : "rel", routine, (ULONG64)Copy->Timer);
     if (Copy->Absolute) {
         DbgPrint("       due at ");
         KdpPrintTime((LONG64)Copy->Due + SystemTimeOffset);
@@ -95,7 +95,14 @@ static VOID PrintTimer(ULONG Processor, const TIMER_COPY *Copy, LONG64 SystemTim
     }
 }
 
-/* The timers that are set, processor by processor, the earliest first. */
+/*
+ * timers: the timers that are set, processor by processor, the earliest first.
+ *
+ * IRQL:    PASSIVE_LEVEL (not checked)
+ * Locks:   takes each timer table's lock to copy, not to print
+ * Context: the monitor
+ * Returns: nothing
+ */
 VOID KdpTimers(ULONG Count, PCSTR Arguments[])
 {
     static TIMER_COPIES copies;
@@ -103,7 +110,7 @@ VOID KdpTimers(ULONG Count, PCSTR Arguments[])
 
     UNREFERENCED_PARAMETER(Count);
     UNREFERENCED_PARAMETER(Arguments);
-    DbgPrint("  cpu    due in (s)    period  kind      routine                timer\n");
+    DbgPrint("  cpu    due in (s)    period  kind  routine                   timer\n");
     for (LONG i = 0; i < KeNumberProcessors; i++) {
         CopyTable(&copies, &KiProcessorBlock[i]->TimerTable);
         SortByDueTime(&copies);

@@ -7,6 +7,7 @@ __thread jmp_buf HostBugCheckJump;
 __thread BOOLEAN HostBugCheckExpected;
 __thread KIRQL HostIrql;
 __thread BOOLEAN HostInterruptsOff;
+__thread BOOLEAN HostStarted = TRUE;
 PUCHAR HostMemory;
 ULONG64 HostSeed = 1;
 
@@ -101,7 +102,7 @@ VOID ArchPause(VOID)
 
 struct _KPRCB *KeGetCurrentPrcb(VOID)
 {
-    Prcb.Started = TRUE;
+    Prcb.Started = HostStarted;
     return &Prcb;
 }
 
@@ -112,16 +113,16 @@ PVOID ArchPhysicalToVirtual(ULONG64 Physical)
     return HostMemory + Physical;
 }
 
-/* ---- what the pool asks of timers and DPCs ---- */
+/* ---- what the pool asks of timers and DPCs: queued ones point to themselves ---- */
 
 BOOLEAN KiIsTimerQueued(const KTIMER *Timer)
 {
-    return Timer->Header.Inserted == TRUE;
+    return Timer->Header.Inserted == TRUE && Timer->TimerListEntry.Flink == &Timer->TimerListEntry;
 }
 
 BOOLEAN KiIsDpcQueued(const KDPC *Dpc)
 {
-    return Dpc->DpcData != NULL;
+    return Dpc->DpcData == Dpc;
 }
 
 /* ---- random numbers ---- */

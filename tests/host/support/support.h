@@ -55,9 +55,10 @@ extern __thread BOOLEAN HostBugCheckExpected;
 
 /* ---- processors: each thread is one ---- */
 
-/* The thread's IRQL and interrupt flag are its own; both can be set by a test. */
+/* All of these are the thread's own, and a test may set them. */
 extern __thread KIRQL HostIrql;
 extern __thread BOOLEAN HostInterruptsOff;
+extern __thread BOOLEAN HostStarted; /* KPRCB.Started; TRUE at first */
 
 /* ---- physical memory ---- */
 
