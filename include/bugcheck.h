@@ -28,7 +28,9 @@
 #define DRIVER_UNLOADED_WITHOUT_CANCELLING_PENDING_OPERATIONS          0xCE
 #define DRIVER_IRQL_NOT_LESS_OR_EQUAL                                  0xD1
 #define SYSTEM_SCAN_AT_RAISED_IRQL_CAUGHT_IMPROPER_DRIVER_UNLOAD       0xD4
+#define WORKER_THREAD_RETURNED_AT_BAD_IRQL                             0xE1
 #define MANUALLY_INITIATED_CRASH                                       0xE2
+#define WORKER_INVALID                                                 0xE4
 #define CLOCK_WATCHDOG_TIMEOUT                                         0x101
 #define DPC_WATCHDOG_TIMEOUT                                           0x102
 #define DRIVER_RETURNED_HOLDING_CANCEL_LOCK                            0x11B

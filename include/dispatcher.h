@@ -29,8 +29,10 @@ typedef struct _DISPATCHER_HEADER {
 
 typedef enum _EVENT_TYPE { NotificationEvent, SynchronizationEvent } EVENT_TYPE;
 typedef enum _WAIT_TYPE { WaitAll, WaitAny } WAIT_TYPE;
+/* clang-format off */
 typedef enum _KWAIT_REASON { Executive, FreePage, PageIn, PoolAllocation, DelayExecution, Suspended,
-                             UserRequest } KWAIT_REASON;
+                             UserRequest, WrFastMutex = 34, WrGuardedMutex } KWAIT_REASON;
+/* clang-format on */
 
 #define IO_NO_INCREMENT     0
 #define EVENT_INCREMENT     1
@@ -55,6 +57,7 @@ typedef struct _KMUTANT {
     struct _KTHREAD *OwnerThread;
     BOOLEAN Abandoned;
     UCHAR ApcDisable;           /* 1: normal kernel APCs are off while it is owned */
+    BOOLEAN Raised;             /* acquired at DISPATCH_LEVEL, and to be released there */
 } KMUTANT, *PKMUTANT, *PRKMUTANT, KMUTEX, *PKMUTEX, *PRKMUTEX;
 
 /* One thread waiting for one object. */

@@ -14,6 +14,7 @@
 #include "dispatcher.h"
 #include "wait.h"
 #include "thread.h"
+#include "fastmutex.h"
 #include "dpc.h"
 #include "timer.h"
 #include "systime.h"
@@ -22,5 +23,7 @@
 #include "port.h"
 #include "device.h"
 #include "iotimer.h"
+#include "workitem.h"
+#include "extimer.h"
 
 #endif

@@ -36,4 +36,17 @@ VOID ExQueryPoolTag(ULONG Tag, PSIZE_T Blocks, PSIZE_T Bytes);
 /* Makes every n-th allocation fail (tests); 0: never. */
 extern volatile ULONG ExpFailEvery;
 
+/* ---- work items (kernel/ex/workitem.c) ---- */
+
+/* Starts the worker threads. PASSIVE_LEVEL, once. */
+VOID ExpStartWorkers(VOID);
+
+/* A queued or running work routine inside the code at Start, or NULL. <= DISPATCH_LEVEL. */
+PWORKER_THREAD_ROUTINE ExpFindWork(const VOID *Start, SIZE_T Size);
+
+/* ---- EX_TIMER (kernel/ex/extimer.c) ---- */
+
+/* The callback of the EX_TIMER that Timer drives, or NULL. Its table's lock is held. */
+PEXT_CALLBACK ExpCallbackOfTimer(const KTIMER *Timer);
+
 #endif

@@ -13,8 +13,8 @@ struct _BOOT_INFO;
 /* What a thread is doing. The dispatcher lock. */
 typedef enum _KTHREAD_STATE {
     ThreadInitialized,
-    ThreadReady,    /* in the ready list of processor LastProcessor */
-    ThreadStandby,  /* NextThread of processor LastProcessor */
+    ThreadReady,   /* in the ready list of processor LastProcessor */
+    ThreadStandby, /* NextThread of processor LastProcessor */
     ThreadRunning,
     ThreadWaiting,
     ThreadTerminated
@@ -22,38 +22,38 @@ typedef enum _KTHREAD_STATE {
 
 /* All fields: the dispatcher lock, unless a comment says otherwise. */
 typedef struct _KTHREAD {
-    DISPATCHER_HEADER Header;  /* signaled when the thread has ended */
-    PVOID KernelStack;         /* RSP while it does not run; ArchSwitchThread */
-    PVOID StackLimit;          /* lowest address; constant */
-    PVOID StackBase;           /* first address above; constant */
-    PCSTR Name;                /* constant; NULL: named by its start routine */
+    DISPATCHER_HEADER Header;     /* signaled when the thread has ended */
+    PVOID KernelStack;            /* RSP while it does not run; ArchSwitchThread */
+    PVOID StackLimit;             /* lowest address; constant */
+    PVOID StackBase;              /* first address above; constant */
+    PCSTR Name;                   /* constant; NULL: named by its start routine */
     PKSTART_ROUTINE StartRoutine; /* constant */
-    PVOID StartContext;        /* constant */
-    LIST_ENTRY ThreadListEntry; /* all threads */
-    LIST_ENTRY ReadyListEntry; /* a ready list, or the list of ended threads */
+    PVOID StartContext;           /* constant */
+    LIST_ENTRY ThreadListEntry;   /* all threads */
+    LIST_ENTRY ReadyListEntry;    /* a ready list, or the list of ended threads */
     KTHREAD_STATE State;
-    CHAR Priority;             /* 0 to 31; an idle thread: -1 */
+    CHAR Priority; /* 0 to 31; an idle thread: -1 */
     CHAR BasePriority;
-    BOOLEAN System;            /* made by PsCreateSystemThread; constant */
-    LONG Quantum;              /* ticks left; its own processor, CLOCK_LEVEL */
+    BOOLEAN System; /* made by PsCreateSystemThread; constant */
+    LONG Quantum;   /* ticks left; its own processor, CLOCK_LEVEL */
     ULONG LastProcessor;
-    KAFFINITY Affinity;        /* processors that it may run on */
-    KAFFINITY SystemAffinity;  /* set by KeSetSystemAffinityThreadEx, or 0 */
-    LONG64 WaitStatus;         /* why the last wait has ended */
+    KAFFINITY Affinity;       /* processors that it may run on */
+    KAFFINITY SystemAffinity; /* set by KeSetSystemAffinityThreadEx, or 0 */
+    LONG64 WaitStatus;        /* why the last wait has ended */
     KWAIT_REASON WaitReason;
-    ULONG WaitCount;           /* blocks of the wait under way, the time-out's not counted */
+    ULONG WaitCount; /* blocks of the wait under way, the time-out's not counted */
     WAIT_TYPE WaitType;
-    PKWAIT_BLOCK WaitBlocks;   /* of the wait under way */
+    PKWAIT_BLOCK WaitBlocks; /* of the wait under way */
     KWAIT_BLOCK OwnWaitBlocks[THREAD_WAIT_OBJECTS];
     KWAIT_BLOCK TimeoutBlock;
-    KTIMER Timer;              /* the wait's time-out; its own rules */
-    LIST_ENTRY MutantList;     /* mutexes that it owns */
-    KIRQL WaitIrql;            /* IRQL to restore, after KeSetEvent with Wait = TRUE; the thread */
-    BOOLEAN WaitNext;          /* ... which keeps the dispatcher lock; the thread */
-    SHORT KernelApcDisable;    /* -n: n critical regions deep; the thread */
-    SHORT SpecialApcDisable;   /* -n: n guarded regions deep; the thread */
+    KTIMER Timer;            /* the wait's time-out; its own rules */
+    LIST_ENTRY MutantList;   /* mutexes that it owns */
+    KIRQL WaitIrql;          /* IRQL to restore, after KeSetEvent with Wait = TRUE; the thread */
+    BOOLEAN WaitNext;        /* ... which keeps the dispatcher lock; the thread */
+    SHORT KernelApcDisable;  /* -n: n critical regions deep; the thread */
+    SHORT SpecialApcDisable; /* -n: n guarded regions deep; the thread */
     NTSTATUS ExitStatus;
-    ULONG64 Switches;          /* times it was given a processor */
+    ULONG64 Switches; /* times it was given a processor */
 } KTHREAD;
 
 #define IDLE_PRIORITY   (-1)
@@ -67,10 +67,11 @@ typedef struct _KDPC_DATA {
     volatile ULONG Depth;      /* also read without the lock, as a hint */
     ULONG RequestsThisTick;    /* insertions since the last tick */
     ULONG RequestRate;         /* insertions a tick, averaged */
-    BOOLEAN DispatchRequested; /* a dispatch interrupt is on its way, or a drain will look again */
-    BOOLEAN ProcessorIdle;     /* the processor halts, having seen the queue empty; cleared by it
-                                * without the lock: who still sees it sends a needless interrupt */
-    ULONG64 Count;             /* routines started, ever */
+    BOOLEAN DispatchRequested; /* a dispatch interrupt is on its way, or a drain will look again;
+                                * threaded: the same of the DPC thread */
+    BOOLEAN ProcessorIdle; /* ordinary: the processor halts, having seen the queue empty; cleared by
+                            * it without the lock: who still sees it sends a needless interrupt */
+    ULONG64 Count;         /* routines started, ever */
 } KDPC_DATA, *PKDPC_DATA;
 
 /* T-DPCQ-11: what makes a Low or a distant Medium DPC urgent. */
@@ -89,7 +90,7 @@ typedef struct _KTIMER_TABLE {
 typedef struct _KCLOCK {
     ULONG64 NextTick;            /* interrupt time of the next tick; MAXULONG64 while idle */
     ULONG64 Deadline;            /* interrupt time that the hardware is set to; MAXULONG64: none */
-    ULONG64 LastIncrement; /* interrupt time of the last tick, in time increments */
+    ULONG64 LastIncrement;       /* interrupt time of the last tick, in time increments */
     ULONG64 Ticks;               /* taken by this processor */
     volatile ULONG64 Interrupts; /* clock interrupts, ticks or not */
 } KCLOCK, *PKCLOCK;
@@ -113,6 +114,9 @@ typedef struct _KPRCB {
     ULONG64 SwitchCount; /* the dispatcher lock */
 
     KDPC_DATA DpcData;                      /* ordinary DPCs */
+    KDPC_DATA ThreadedDpcData;              /* threaded DPCs, while there is a thread for them */
+    KDPC DpcThreadDpc;                      /* ordinary; sets the event */
+    KEVENT DpcThreadEvent;                  /* the DPC thread is to look at its queue */
     volatile PKDEFERRED_ROUTINE DpcRoutine; /* that runs now, or NULL */
     volatile BOOLEAN TimerDpc;              /* it came from a timer */
     ULONG DpcTimeCount;                     /* ticks that the current routine (or ISR) has taken */
@@ -261,6 +265,15 @@ VOID KiRequestDispatch(PKPRCB Prcb);
 
 /* The tick's part: rates, and DPCs that have waited long enough. CLOCK_LEVEL. */
 VOID KiDpcTick(PKPRCB Prcb, KIRQL InterruptedIrql, ULONG64 Elapsed);
+
+/*
+ * Threaded DPCs go to threads. FALSE until there are threads, and with the option threadeddpc=off:
+ * they are treated as ordinary ones.
+ */
+extern volatile BOOLEAN KiThreadedDpcsEnabled;
+
+/* Starts a DPC thread for each processor that runs. PASSIVE_LEVEL. */
+VOID KiStartDpcThreads(VOID);
 
 /* Is Dpc queued anywhere? For checks on freed memory. */
 BOOLEAN KiIsDpcQueued(const KDPC *Dpc);

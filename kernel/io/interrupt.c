@@ -187,7 +187,7 @@ ULONG HalGetInterruptVector(INTERFACE_TYPE InterfaceType, ULONG BusNumber, ULONG
     KI_REQUIRE_IRQL_AT_MOST(PASSIVE_LEVEL, RULE_IRQL_IO_PASSIVE, "IrqlIoPassive2", Irql);
 
     NTSTATUS status = STATUS_NOT_FOUND;
-    ARCH_LINE line;
+    ARCH_LINE line, open;
 
     UNREFERENCED_PARAMETER(BusNumber);
     UNREFERENCED_PARAMETER(BusInterruptVector);
@@ -195,7 +195,8 @@ ULONG HalGetInterruptVector(INTERFACE_TYPE InterfaceType, ULONG BusNumber, ULONG
         status = ArchIsaLine(BusInterruptLevel, &line);
     else if (InterfaceType == PCIBus)
         status = ArchPciLine(BusInterruptLevel, &line);
-    if (!NT_SUCCESS(status))
+    /* The clock may have taken the line for itself: its vector then has no line. */
+    if (!NT_SUCCESS(status) || !NT_SUCCESS(ArchLineOfVector(line.Vector, &open)))
         return 0;
     *Irql = VECTOR_IRQL(line.Vector);
     *Affinity = KeQueryActiveProcessors();

@@ -73,4 +73,7 @@ NTSTATUS IopCreatePhysicalDevice(PCSTR DriverName, PDEVICE_OBJECT *PhysicalDevic
  */
 NTSTATUS IopCheckLeftovers(PDRIVER_OBJECT DriverObject, PCSTR Name);
 
+/* kernel/io/workitem.c */
+VOID IopWaitForWorkItems(PDRIVER_OBJECT DriverObject);
+
 #endif

@@ -13,7 +13,7 @@ typedef struct _LEFTOVER {
     ULONG_PTR Start, End;
 } LEFTOVER, *PLEFTOVER;
 
-static BOOLEAN IsInCode(PDRIVER_OBJECT DriverObject, PKDEFERRED_ROUTINE Routine)
+static BOOLEAN IsInCode(PDRIVER_OBJECT DriverObject, const VOID *Routine)
 {
     return (ULONG_PTR)Routine - (ULONG_PTR)DriverObject->DriverStart < DriverObject->DriverSize;
 }
@@ -42,21 +42,21 @@ static VOID FindInExtension(PLEFTOVER Leftover, ULONG Kind, PVOID Object)
     }
 }
 
-/* Kind 2 if the DPC would call the driver's code. */
-static VOID FindInCode(PLEFTOVER Leftover, const KDPC *Dpc)
+/* Kind 2 if the routine of a DPC or of an EX_TIMER is the driver's code. */
+static VOID FindInCode(PLEFTOVER Leftover, PVOID Routine)
 {
     PDRIVER_OBJECT driver = Leftover->DriverObject;
 
-    if (IsInCode(driver, Dpc->DeferredRoutine))
-        Find(Leftover, 2, (PVOID)Dpc->DeferredRoutine, (ULONG_PTR)driver->DriverStart,
-             driver->DriverSize);
+    if (IsInCode(driver, Routine))
+        Find(Leftover, 2, Routine, (ULONG_PTR)driver->DriverStart, driver->DriverSize);
 }
 
 static VOID VisitTimer(PKTIMER Timer, PVOID Context)
 {
     FindInExtension(Context, 0, Timer);
     if (Timer->Dpc)
-        FindInCode(Context, Timer->Dpc);
+        FindInCode(Context, (PVOID)Timer->Dpc->DeferredRoutine);
+    FindInCode(Context, (PVOID)ExpCallbackOfTimer(Timer));
 }
 
 static VOID FindTimers(PLEFTOVER Leftover, PKPRCB Prcb)
@@ -68,18 +68,18 @@ static VOID FindTimers(PLEFTOVER Leftover, PKPRCB Prcb)
     KeReleaseSpinLock(&Prcb->TimerTable.Lock, oldIrql);
 }
 
-static VOID FindDpcs(PLEFTOVER Leftover, PKPRCB Prcb)
+static VOID FindDpcs(PLEFTOVER Leftover, PKDPC_DATA Data)
 {
-    PLIST_ENTRY head = &Prcb->DpcData.DpcList;
-    KIRQL oldIrql = KiAcquireHighLock(&Prcb->DpcData.Lock);
+    PLIST_ENTRY head = &Data->DpcList;
+    KIRQL oldIrql = KiAcquireHighLock(&Data->Lock);
 
     for (PLIST_ENTRY link = head->Flink; link != head; link = link->Flink) {
         PKDPC dpc = CONTAINING_RECORD(link, KDPC, DpcListEntry);
 
         FindInExtension(Leftover, 1, dpc);
-        FindInCode(Leftover, dpc);
+        FindInCode(Leftover, (PVOID)dpc->DeferredRoutine);
     }
-    KiReleaseHighLock(&Prcb->DpcData.Lock, oldIrql);
+    KiReleaseHighLock(&Data->Lock, oldIrql);
 }
 
 static VOID CheckTimersAndDpcs(PDRIVER_OBJECT DriverObject)
@@ -88,7 +88,8 @@ static VOID CheckTimersAndDpcs(PDRIVER_OBJECT DriverObject)
 
     for (LONG n = 0; n < KeNumberProcessors; n++) {
         FindTimers(&leftover, KiProcessorBlock[n]);
-        FindDpcs(&leftover, KiProcessorBlock[n]);
+        FindDpcs(&leftover, &KiProcessorBlock[n]->DpcData);
+        FindDpcs(&leftover, &KiProcessorBlock[n]->ThreadedDpcData);
     }
     if (leftover.Object)
         KeBugCheckEx(TIMER_OR_DPC_INVALID, leftover.Kind, (ULONG_PTR)leftover.Object,
@@ -104,9 +105,18 @@ static VOID VisitInterrupt(const KINTERRUPT_INFORMATION *Information, PVOID Cont
         KeBugCheckEx(DRIVER_UNLOADED_WITHOUT_CANCELLING_PENDING_OPERATIONS, routine, 0, routine, 0);
 }
 
+static VOID CheckWork(PDRIVER_OBJECT DriverObject)
+{
+    ULONG_PTR routine = (ULONG_PTR)ExpFindWork(DriverObject->DriverStart, DriverObject->DriverSize);
+
+    if (routine)
+        KeBugCheckEx(DRIVER_UNLOADED_WITHOUT_CANCELLING_PENDING_OPERATIONS, routine, 0, routine, 0);
+}
+
 /*
  * Looks for what a driver has left behind after its Unload routine, or after a routine of it has
- * failed. Interrupt objects, timers and DPCs stop a checked build; devices are named and deleted.
+ * failed. Interrupt objects, timers, DPCs and work stop a checked build; devices are named and
+ * deleted.
  *
  * IRQL:    PASSIVE_LEVEL
  * Locks:   takes timer table and DPC queue locks, one at a time
@@ -123,6 +133,7 @@ NTSTATUS IopCheckLeftovers(PDRIVER_OBJECT DriverObject, PCSTR Name)
     if (DBG) {
         KiVisitInterrupts(VisitInterrupt, DriverObject);
         CheckTimersAndDpcs(DriverObject);
+        CheckWork(DriverObject);
     }
     while (DriverObject->DeviceObject) {
         PDEVICE_OBJECT device = DriverObject->DeviceObject;

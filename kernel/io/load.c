@@ -54,14 +54,15 @@ static VOID DeclareDevicesReady(PDRIVER_OBJECT DriverObject)
 }
 
 /*
- * The end of a driver, loaded or not: its DPCs are waited for before the storage goes in which
- * they may be kept, and what it should have undone is looked for.
+ * The end of a driver, loaded or not: its DPCs and work items are waited for before the storage
+ * goes in which they may be kept, and what it should have undone is looked for.
  */
 static NTSTATUS RemoveDriver(PLOADED_DRIVER Driver)
 {
     NTSTATUS status;
 
     KeFlushQueuedDpcs();
+    IopWaitForWorkItems(&Driver->Object);
     status = IopCheckLeftovers(&Driver->Object, Driver->Image->Name);
     if (Driver->PhysicalDevice)
         IoDeleteDevice(Driver->PhysicalDevice);

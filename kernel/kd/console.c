@@ -14,7 +14,7 @@ volatile ULONG KdInputOverruns;
 
 static PKINTERRUPT InputInterrupt;
 static KDPC InputDpc;
-static volatile BOOLEAN InputArrived; /* what an event will be once there are threads */
+static KEVENT InputArrived; /* a synchronization event: the reader looks into the ring again */
 
 /* The reader's own; one reader at a time. */
 static KD_LINE EditedLine;
@@ -39,7 +39,7 @@ static BOOLEAN InputIsr(PKINTERRUPT Interrupt, PVOID ServiceContext)
     return served;
 }
 
-/* CustomDpc: runs on the reader's processor, so that its halt ends there. */
+/* CustomDpc: an ISR may not set an event. */
 static VOID InputDpcRoutine(PKDPC Dpc, PVOID DeferredContext, PVOID SystemArgument1,
                             PVOID SystemArgument2)
 {
@@ -47,7 +47,7 @@ static VOID InputDpcRoutine(PKDPC Dpc, PVOID DeferredContext, PVOID SystemArgume
     UNREFERENCED_PARAMETER(DeferredContext);
     UNREFERENCED_PARAMETER(SystemArgument1);
     UNREFERENCED_PARAMETER(SystemArgument2);
-    InputArrived = TRUE;
+    KeSetEvent(&InputArrived, IO_NO_INCREMENT, FALSE);
 }
 
 /* SynchCritSection: takes one character out of the ring. */
@@ -59,20 +59,12 @@ static BOOLEAN TakeCharacter(PVOID SynchronizeContext)
     return TRUE;
 }
 
-static BOOLEAN HasInputArrived(PVOID Context)
-{
-    UNREFERENCED_PARAMETER(Context);
-    return InputArrived;
-}
-
 /* The next key that has arrived already, or KD_KEY_NONE. */
 static ULONG TakeKey(VOID)
 {
     ULONG key = KD_KEY_NONE;
     CHAR character;
 
-    /* Down before the look, so that what arrives after the look is not forgotten. */
-    InputArrived = FALSE;
     while (key == KD_KEY_NONE && KeSynchronizeExecution(InputInterrupt, TakeCharacter, &character))
         key = KdpDecodeKey(&Decoder, (UCHAR)character);
     return key;
@@ -83,7 +75,7 @@ static ULONG TakeKey(VOID)
  *
  * IRQL:    PASSIVE_LEVEL (not checked)
  * Locks:   none
- * Context: the processor that will call KdReadLine
+ * Context: the start
  * Returns: STATUS_SUCCESS; what IoConnectInterrupt says; STATUS_NO_SUCH_DEVICE without a line
  */
 NTSTATUS KdInitializeInput(VOID)
@@ -98,9 +90,8 @@ NTSTATUS KdInitializeInput(VOID)
     if (vector == 0 || !NT_SUCCESS(ArchIsaLine(CONSOLE_ISA_INTERRUPT, &line)))
         return STATUS_NO_SUCH_DEVICE;
 
+    KeInitializeEvent(&InputArrived, SynchronizationEvent, FALSE);
     KeInitializeDpc(&InputDpc, InputDpcRoutine, NULL);
-    KeSetTargetProcessorDpc(&InputDpc, (CCHAR)KeGetCurrentProcessorIndex());
-    KeSetImportanceDpc(&InputDpc, MediumHighImportance);
     status =
         IoConnectInterrupt(&InputInterrupt, InputIsr, NULL, NULL, vector, irql, irql,
                            line.LevelTriggered ? LevelSensitive : Latched, FALSE, affinity, FALSE);
@@ -120,7 +111,8 @@ static VOID DrawLine(VOID)
 
 /*
  * The next key. Before it waits it draws the line: once for all the keys that came in a row, as
- * when text is pasted.
+ * when text is pasted. What arrives after a look into the ring sets the event, if only the wait
+ * has not begun yet: then it ends at once.
  */
 static ULONG ReadKey(VOID)
 {
@@ -130,7 +122,7 @@ static ULONG ReadKey(VOID)
         return key;
     DrawLine();
     while ((key = TakeKey()) == KD_KEY_NONE)
-        KiWaitUntil(HasInputArrived, NULL);
+        KeWaitForSingleObject(&InputArrived, Executive, KernelMode, FALSE, NULL);
     return key;
 }
 
@@ -164,7 +156,7 @@ static BOOLEAN ApplyKey(PKD_LINE Line, ULONG Key)
  *
  * IRQL:    PASSIVE_LEVEL (not checked)
  * Locks:   takes the console's lock for each key
- * Context: the processor that has called KdInitializeInput
+ * Context: a thread; one reader at a time
  * Returns: the line's length; 0 also if the user has given it up with Ctrl-C
  */
 SIZE_T KdReadLine(PCSTR Prompt, PCHAR Buffer, SIZE_T Size)

@@ -7,7 +7,8 @@
 
 #define UNITS_PER_SECOND 10000000ULL
 
-static const PCSTR SampleDrivers[] = {"customtimer", "rtc", "iotimer"};
+static const PCSTR SampleDrivers[] = {"customtimer", "rtc", "iotimer", "threadeddpc",
+                                      "waitabletimer"};
 
 /* TRUE if all of them run now. */
 static BOOLEAN LoadSamples(VOID)

@@ -46,6 +46,7 @@ extern const KD_COMMAND KdpCommands[];
 KD_ROUTINE KdpHelp, KdpVersion;
 KD_ROUTINE KdpCpus, KdpIrql;
 KD_ROUTINE KdpTimers, KdpDpcs;
+KD_ROUTINE KdpThreads, KdpWaits, KdpReady;
 KD_ROUTINE KdpInterrupts, KdpDrivers, KdpDevices, KdpLoad, KdpUnload;
 KD_ROUTINE KdpTime, KdpSetTime;
 KD_ROUTINE KdpMemory, KdpBugCheck, KdpReboot, KdpPowerOff;

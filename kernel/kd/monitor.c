@@ -14,7 +14,10 @@ const KD_COMMAND KdpCommands[] = {
     {"irql", "", "shows the IRQL of each processor, and what the levels are for.", 0, 0, KdpIrql},
     {"timers", "", "lists the timers that are set: when they are due and what they call.", 0, 0,
      KdpTimers},
-    {"dpcs", "", "shows the DPC queue of each processor.", 0, 0, KdpDpcs},
+    {"dpcs", "", "shows the DPC queues of each processor.", 0, 0, KdpDpcs},
+    {"threads", "", "lists the threads.", 0, 0, KdpThreads},
+    {"waits", "", "shows what each thread waits for, and finds deadlocks.", 0, 0, KdpWaits},
+    {"ready", "", "shows for each processor which threads want to run.", 0, 0, KdpReady},
     {"interrupts", "", "lists the connected interrupt service routines.", 0, 0, KdpInterrupts},
     {"drivers", "", "lists the drivers, loaded or not.", 0, 0, KdpDrivers},
     {"devices", "", "lists the devices of the loaded drivers.", 0, 0, KdpDevices},
@@ -95,7 +98,7 @@ VOID KdExecute(PCSTR Line)
  *
  * IRQL:    PASSIVE_LEVEL (not checked)
  * Locks:   none
- * Context: the processor that has called KdInitializeInput
+ * Context: a thread
  * Returns: never
  */
 VOID KdMonitor(VOID)

@@ -1,17 +1,10 @@
 /*
- * Deferred procedure calls. Each processor has one queue of ordinary DPCs; its lock is taken at
- * HIGH_LEVEL, because an ISR, the clock and code at HIGH_LEVEL may insert. The dispatch
- * interrupt empties the queue at DISPATCH_LEVEL.
+ * Deferred procedure calls. Each processor has one queue of ordinary DPCs and one of threaded
+ * ones; a queue's lock is taken at HIGH_LEVEL, because an ISR, the clock and code at HIGH_LEVEL
+ * may insert. The dispatch interrupt empties the ordinary queue at DISPATCH_LEVEL; threadeddpc.c
+ * says what empties the other.
  */
-#include "ke.h"
-
-/* A DPC as it was when it left its queue: the object may be queued again or freed at any time. */
-typedef struct _DPC_CALL {
-    PKDPC Dpc;
-    PKDEFERRED_ROUTINE Routine;
-    PVOID Context, Argument1, Argument2;
-    BOOLEAN FromTimer;
-} DPC_CALL;
+#include "dpc.h"
 
 static VOID InitializeDpc(PKDPC Dpc, UCHAR Type, PKDEFERRED_ROUTINE Routine, PVOID Context)
 {
@@ -42,8 +35,8 @@ VOID KeInitializeDpc(PRKDPC Dpc, PKDEFERRED_ROUTINE DeferredRoutine, PVOID Defer
 }
 
 /*
- * Makes a threaded DPC. As long as there is no thread to run it, it is treated as an ordinary
- * one, which is what a system does whose threaded DPCs are turned off.
+ * Makes a threaded DPC. Whether a thread runs it or it is treated as an ordinary one is decided
+ * when it is inserted.
  *
  * IRQL:    any
  * Locks:   none
@@ -81,7 +74,8 @@ BOOLEAN KiIsDpcQueued(const KDPC *Dpc)
     if (Dpc->Type != DpcObject && Dpc->Type != ThreadedDpcObject)
         return FALSE;
     for (LONG n = 0; n < KeNumberProcessors; n++) {
-        if (Dpc->DpcData == &KiProcessorBlock[n]->DpcData)
+        if (Dpc->DpcData == &KiProcessorBlock[n]->DpcData ||
+            Dpc->DpcData == &KiProcessorBlock[n]->ThreadedDpcData)
             return ArchIsAddressMapped(&entry->Flink->Blink) && entry->Flink->Blink == entry;
     }
     return FALSE;
@@ -119,7 +113,7 @@ VOID KiRequestDispatch(PKPRCB Prcb)
     KiReleaseHighLock(&Prcb->DpcData.Lock, oldIrql);
 }
 
-/* The table of dpc.md, "When draining is requested". */
+/* The table of dpc.md, "When draining is requested": for ordinary DPCs. */
 static BOOLEAN IsUrgent(const KDPC *Dpc, const KPRCB *Target)
 {
     const KDPC_DATA *data = &Target->DpcData;
@@ -129,6 +123,15 @@ static BOOLEAN IsUrgent(const KDPC *Dpc, const KPRCB *Target)
     if (Target != KeGetCurrentPrcb())
         return Dpc->Importance >= HighImportance;
     return Dpc->Importance != LowImportance || data->RequestRate < MINIMUM_DPC_RATE;
+}
+
+/* The queue's lock is held. A threaded DPC's importance says nothing about when (T-TDPC-4). */
+static VOID RequestDrain(const KDPC *Dpc, PKPRCB Target, const KDPC_DATA *Data)
+{
+    if (Data == &Target->ThreadedDpcData)
+        KiRequestDpcThread(Target);
+    else if (IsUrgent(Dpc, Target))
+        RequestDispatchLocked(Target);
 }
 
 /*
@@ -141,7 +144,7 @@ static BOOLEAN InsertDpc(PKDPC Dpc, PVOID Argument1, PVOID Argument2, BOOLEAN Fr
 {
     KIRQL oldIrql = KiRaiseIrql(HIGH_LEVEL);
     PKPRCB target = Dpc->Number ? KiProcessorBlock[Dpc->Number - 1] : KeGetCurrentPrcb();
-    PKDPC_DATA data = &target->DpcData;
+    PKDPC_DATA data = KiDpcQueueFor(Dpc, target);
 
     KeAcquireSpinLockAtDpcLevel(&data->Lock);
     BOOLEAN inserted = InterlockedCompareExchangePointer(&Dpc->DpcData, data, NULL) == NULL;
@@ -156,8 +159,7 @@ static BOOLEAN InsertDpc(PKDPC Dpc, PVOID Argument1, PVOID Argument2, BOOLEAN Fr
             InsertTailList(&data->DpcList, &Dpc->DpcListEntry);
         data->Depth++;
         data->RequestsThisTick++;
-        if (IsUrgent(Dpc, target))
-            RequestDispatchLocked(target);
+        RequestDrain(Dpc, target, data);
     }
     KiReleaseHighLock(&data->Lock, oldIrql);
     return inserted;
@@ -230,20 +232,25 @@ BOOLEAN KeRemoveQueueDpc(PRKDPC Dpc)
 }
 
 /*
- * Takes the next DPC out of the queue, or, in the same step as seeing that there is no work left,
+ * Takes the next DPC out of a queue, or, in the same step as seeing that there is no work left,
  * takes the request back: whoever inserts from then on requests anew.
+ *
+ * IRQL:    any (not checked)
+ * Locks:   takes the queue's lock
+ * Context: whoever empties the queue
+ * Returns: FALSE if the queue is empty; then the request stays if *MoreWork, which is read under
+ *          the lock, makes the caller look again
  */
-static BOOLEAN TakeDpc(PKPRCB Prcb, DPC_CALL *Call)
+BOOLEAN KiTakeDpc(PKDPC_DATA Data, const volatile BOOLEAN *MoreWork, KDPC_CALL *Call)
 {
-    PKDPC_DATA data = &Prcb->DpcData;
-    KIRQL oldIrql = KiAcquireHighLock(&data->Lock);
-    BOOLEAN taken = !IsListEmpty(&data->DpcList);
+    KIRQL oldIrql = KiAcquireHighLock(&Data->Lock);
+    BOOLEAN taken = !IsListEmpty(&Data->DpcList);
 
     if (taken) {
-        PKDPC dpc = CONTAINING_RECORD(RemoveHeadList(&data->DpcList), KDPC, DpcListEntry);
-        data->Depth--;
-        data->Count++;
-        *Call = (DPC_CALL){
+        PKDPC dpc = CONTAINING_RECORD(RemoveHeadList(&Data->DpcList), KDPC, DpcListEntry);
+        Data->Depth--;
+        Data->Count++;
+        *Call = (KDPC_CALL){
             .Dpc = dpc,
             .Routine = dpc->DeferredRoutine,
             .Context = dpc->DeferredContext,
@@ -252,15 +259,18 @@ static BOOLEAN TakeDpc(PKPRCB Prcb, DPC_CALL *Call)
             .FromTimer = dpc->FromTimer,
         };
         Disown(dpc);
-    } else if (!Prcb->TimerTable.Requested) {
-        data->DispatchRequested = FALSE;
+    } else if (!MoreWork || !*MoreWork) {
+        Data->DispatchRequested = FALSE;
     }
-    KiReleaseHighLock(&data->Lock, oldIrql);
+    KiReleaseHighLock(&Data->Lock, oldIrql);
     return taken;
 }
 
-static VOID RunDpc(PKPRCB Prcb, const DPC_CALL *Call)
+static VOID RunDpc(PKPRCB Prcb, const KDPC_CALL *Call)
 {
+    PKTHREAD thread = KeGetCurrentThread();
+    SHORT before = thread->KernelApcDisable;
+
     Prcb->DpcTimeCount = 0;
     Prcb->TimerDpc = Call->FromTimer;
     Prcb->DpcRoutine = Call->Routine;
@@ -268,6 +278,9 @@ static VOID RunDpc(PKPRCB Prcb, const DPC_CALL *Call)
     Prcb->DpcRoutine = NULL;
     KI_REQUIRE(KeGetCurrentIrql() == DISPATCH_LEVEL, DRIVER_VERIFIER_DETECTED_VIOLATION, 0x31,
                KeGetCurrentIrql(), DISPATCH_LEVEL, 1);
+    KI_REQUIRE(thread->KernelApcDisable == before, TIMER_OR_DPC_INVALID, 4 + Call->FromTimer,
+               Call->Routine, before, thread->KernelApcDisable);
+    UNREFERENCED_PARAMETER(before);
 }
 
 /*
@@ -282,12 +295,12 @@ static VOID RunDpc(PKPRCB Prcb, const DPC_CALL *Call)
  */
 VOID KiDispatchWork(PKPRCB Prcb)
 {
-    DPC_CALL call;
+    KDPC_CALL call;
 
     do {
         if (Prcb->TimerTable.Requested)
             KiExpireTimers(Prcb);
-        while (TakeDpc(Prcb, &call)) {
+        while (KiTakeDpc(&Prcb->DpcData, &Prcb->TimerTable.Requested, &call)) {
             RunDpc(Prcb, &call);
             if (Prcb->TimerTable.Requested)
                 KiExpireTimers(Prcb);

@@ -16,6 +16,7 @@ static VOID InitializeMutant(PRKMUTANT Mutant, UCHAR ApcDisable)
     Mutant->OwnerThread = NULL;
     Mutant->Abandoned = FALSE;
     Mutant->ApcDisable = ApcDisable;
+    Mutant->Raised = FALSE;
 }
 
 /*
@@ -63,13 +64,14 @@ VOID KiFreeMutant(PKMUTANT Mutant, BOOLEAN Abandoned)
 }
 
 /*
- * Gives one acquisition back. By anybody but the owner it is an exception, hence bug check 0x1E.
+ * Gives one acquisition back. By anybody but the owner, or on the other side of DISPATCH_LEVEL than
+ * it was acquired, it is an exception, hence bug check 0x1E.
  *
  * IRQL:    <= DISPATCH_LEVEL
  * Locks:   takes the dispatcher lock
  * Context: the owner
  * Returns: 0 if this made the mutex free, else non-zero
- * Source:  contract T-KMUTEX-2..3
+ * Source:  contract T-KMUTEX-2..3, T-KMUTEX-5
  */
 LONG KeReleaseMutex(PRKMUTEX Mutex, BOOLEAN Wait)
 {
@@ -79,7 +81,8 @@ LONG KeReleaseMutex(PRKMUTEX Mutex, BOOLEAN Wait)
     KIRQL oldIrql = KiLockDispatcher();
     LONG previous = Mutex->Header.SignalState;
 
-    if (Mutex->OwnerThread != thread) {
+    if (Mutex->OwnerThread != thread ||
+        (previous == 0 && Mutex->Raised != (oldIrql >= DISPATCH_LEVEL))) {
         KiUnlockDispatcher(oldIrql);
         KeBugCheckEx(KMODE_EXCEPTION_NOT_HANDLED, (ULONG)STATUS_MUTANT_NOT_OWNED,
                      (ULONG_PTR)__builtin_return_address(0), (ULONG_PTR)Mutex, 0);

@@ -19,6 +19,8 @@ static VOID InitializeQueues(PKPRCB Prcb)
 {
     InitializeListHead(&Prcb->DpcData.DpcList);
     KeInitializeSpinLock(&Prcb->DpcData.Lock);
+    InitializeListHead(&Prcb->ThreadedDpcData.DpcList);
+    KeInitializeSpinLock(&Prcb->ThreadedDpcData.Lock);
     KeInitializeSpinLock(&Prcb->TimerTable.Lock);
     KiInitializeTimerQueue(&Prcb->TimerTable.Queue);
     for (ULONG n = 0; n < MAXIMUM_PRIORITY; n++)

@@ -96,6 +96,8 @@ static ULONG ChooseProcessor(const KTHREAD *Thread)
     return best;
 }
 
+static VOID ReadyElsewhere(PKTHREAD Thread);
+
 /*
  * Lets Thread run as soon as its priority allows.
  *
@@ -113,11 +115,29 @@ VOID KiReadyThread(PKTHREAD Thread)
         Enqueue(Thread, FALSE);
         return;
     }
-    if (prcb->NextThread)
-        Enqueue(prcb->NextThread, TRUE);
+
+    PKTHREAD displaced = prcb->NextThread;
+
     prcb->NextThread = Thread;
     Thread->State = ThreadStandby;
     KiRequestDispatch(prcb);
+    if (displaced) {
+        Enqueue(displaced, TRUE);
+        ReadyElsewhere(displaced);
+    }
+}
+
+/*
+ * A thread in a ready list that has lost its place goes to a processor that does less, if there
+ * is one: an idle processor does not look into the lists by itself. Ends, since each thread that
+ * is displaced has a lower priority than the one before.
+ */
+static VOID ReadyElsewhere(PKTHREAD Thread)
+{
+    if (PriorityOn(ChooseProcessor(Thread)) >= Thread->Priority)
+        return;
+    Dequeue(Thread);
+    KiReadyThread(Thread);
 }
 
 /* The first thread of the highest priority in the lists of Owner that may run on Processor. */
@@ -153,8 +173,8 @@ static PKTHREAD SelectThread(PKPRCB Prcb)
     }
     best = BestIn(Prcb, Prcb->Number, IDLE_PRIORITY);
     for (LONG n = 0; n < KeNumberProcessors; n++) {
-        PKTHREAD other = BestIn(KiProcessorBlock[n], Prcb->Number,
-                                best ? best->Priority : IDLE_PRIORITY);
+        PKTHREAD other =
+            BestIn(KiProcessorBlock[n], Prcb->Number, best ? best->Priority : IDLE_PRIORITY);
         if (other)
             best = other;
     }
@@ -182,10 +202,15 @@ VOID KiSwitchAway(VOID)
     next->State = ThreadRunning;
     if (next == old)
         return;
+    if (next->Quantum <= 0)
+        next->Quantum = QUANTUM_TICKS;
+    prcb->QuantumEnd = FALSE; /* the best thread has just been chosen */
     next->LastProcessor = prcb->Number;
     next->Switches++;
     prcb->SwitchCount++;
     prcb->CurrentThread = next;
+    if (old->State == ThreadReady)
+        ReadyElsewhere(old);
     ArchSwitchThread(old, next);
 }
 
@@ -263,6 +288,17 @@ static VOID ChooseAgain(PKPRCB Prcb)
     KiRequestDispatch(Prcb);
 }
 
+/* The thread that stands by does not beat the running one any more: it looks for another place. */
+static VOID SendAway(PKPRCB Prcb)
+{
+    PKTHREAD next = Prcb->NextThread;
+
+    if (!next || next->Priority > Prcb->CurrentThread->Priority)
+        return;
+    Prcb->NextThread = NULL;
+    KiReadyThread(next);
+}
+
 /*
  * Changes a thread's priority, wherever it stands.
  *
@@ -289,10 +325,15 @@ VOID KiSetPriority(PKTHREAD Thread, CHAR Priority)
         KiReadyThread(Thread);
         ChooseAgain(prcb);
         break;
+    case ThreadRunning:
+        Thread->Priority = Priority;
+        if (Priority < earlier)
+            ChooseAgain(prcb);
+        else
+            SendAway(prcb);
+        break;
     default:
         Thread->Priority = Priority;
-        if (Thread->State == ThreadRunning && Priority < earlier)
-            ChooseAgain(prcb);
     }
 }
 

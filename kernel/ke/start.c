@@ -108,6 +108,8 @@ VOID KiSystemStart(BOOT_INFO *BootInfo)
 
     PspInitialize();
     StartOthers();
+    KiStartDpcThreads();
+    ExpStartWorkers();
     IopInitialize();
 #if TESTS
     RunTestsIfAsked();

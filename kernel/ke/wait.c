@@ -23,6 +23,7 @@ static LONG64 ConsumeMutant(PKMUTANT Mutant, PKTHREAD Thread)
 
     if (Mutant->Header.SignalState-- == 1) {
         Mutant->OwnerThread = Thread;
+        Mutant->Raised = Thread->WaitIrql >= DISPATCH_LEVEL;
         Mutant->Abandoned = FALSE;
         InsertTailList(&Thread->MutantList, &Mutant->MutantListEntry);
         Thread->KernelApcDisable -= Mutant->ApcDisable;
@@ -161,8 +162,10 @@ static VOID RefuseToBlock(PVOID Object, KIRQL Irql, PLARGE_INTEGER Timeout)
     if (KeIsExecutingDpc())
         KeBugCheckEx(ATTEMPTED_SWITCH_FROM_DPC, (ULONG_PTR)thread, 0, (ULONG_PTR)&thread, 0);
     KeBugCheckEx(DRIVER_VERIFIER_DETECTED_VIOLATION,
-                 Irql > DISPATCH_LEVEL ? 0x120 : Timeout ? 0x122 : 0x121, (ULONG_PTR)&Irql,
-                 (ULONG_PTR)Object, (ULONG_PTR)Timeout);
+                 Irql > DISPATCH_LEVEL ? 0x120
+                 : Timeout             ? 0x122
+                                       : 0x121,
+                 (ULONG_PTR)&Irql, (ULONG_PTR)Object, (ULONG_PTR)Timeout);
 }
 
 static VOID PrepareBlocks(PKTHREAD Thread, ULONG Count, PVOID Objects[], PKWAIT_BLOCK Blocks)
@@ -178,8 +181,8 @@ static BOOLEAN IsOver(PKTHREAD Thread, BOOLEAN TimerSet)
 {
     LONG64 status;
 
-    if (Thread->WaitCount && TrySatisfy(Thread, Thread->WaitCount, Thread->WaitType,
-                                        Thread->WaitBlocks, &status))
+    if (Thread->WaitCount &&
+        TrySatisfy(Thread, Thread->WaitCount, Thread->WaitType, Thread->WaitBlocks, &status))
         Thread->WaitStatus = status;
     else if (TimerSet && Thread->Timer.Header.SignalState > 0)
         Thread->WaitStatus = STATUS_TIMEOUT;
@@ -252,8 +255,27 @@ static NTSTATUS Wait(PLARGE_INTEGER Timeout, KIRQL OldIrql)
     } while (!done);
     if (timerSet)
         KeCancelTimer(&thread->Timer);
+
+    /* A DPC that runs when the IRQL falls may poll an object, in this thread's name. */
+    NTSTATUS status = (NTSTATUS)thread->WaitStatus;
     KiLowerIrql(OldIrql);
-    return (NTSTATUS)thread->WaitStatus;
+    return status;
+}
+
+/*
+ * T-WAIT-9, T-KMUTEX-3. The state of a mutex that the thread owns is changed by nobody else, so it
+ * can be read without the lock.
+ */
+static VOID CheckObject(PKTHREAD Thread, PDISPATCHER_HEADER Object, KPROCESSOR_MODE WaitMode)
+{
+    KI_REQUIRE(WaitMode == KernelMode || (PVOID)Object < Thread->StackLimit ||
+                   (PVOID)Object >= Thread->StackBase,
+               DRIVER_VERIFIER_DETECTED_VIOLATION, 0x123, Object, 0, 0);
+    UNREFERENCED_PARAMETER(WaitMode);
+    if (Object->Type == MutantObject && AsMutant(Object)->OwnerThread == Thread &&
+        Object->SignalState < -MAXLONG)
+        KeBugCheckEx(KMODE_EXCEPTION_NOT_HANDLED, (ULONG)STATUS_MUTANT_LIMIT_EXCEEDED,
+                     (ULONG_PTR)__builtin_return_address(0), (ULONG_PTR)Object, 0);
 }
 
 /* After KeSetEvent and its kin with Wait = TRUE the IRQL is raised already (T-WAIT-IRQL-3). */
@@ -267,6 +289,7 @@ static KIRQL BeginWait(PKTHREAD Thread, PVOID Object, PLARGE_INTEGER Timeout)
     }
     if (oldIrql >= DISPATCH_LEVEL && (oldIrql > DISPATCH_LEVEL || !Timeout || Timeout->QuadPart))
         RefuseToBlock(Object, oldIrql, Timeout);
+    Thread->WaitIrql = oldIrql;
     return KiRaiseIrql(DISPATCH_LEVEL);
 }
 
@@ -298,14 +321,16 @@ NTSTATUS KeWaitForMultipleObjects(ULONG Count, PVOID Object[], WAIT_TYPE WaitTyp
 {
     PKTHREAD thread = KeGetCurrentThread();
 
-    UNREFERENCED_PARAMETER(WaitMode);
     UNREFERENCED_PARAMETER(Alertable); /* nobody can alert a thread */
     if (Count > MAXIMUM_WAIT_OBJECTS || (!WaitBlockArray && Count > THREAD_WAIT_OBJECTS))
         KeBugCheckEx(MAXIMUM_WAIT_OBJECTS_EXCEEDED, Count, 0, 0, 0);
     if (WaitType == WaitAll && HasDuplicate(Count, Object))
         return STATUS_INVALID_PARAMETER_MIX;
 
-    KIRQL oldIrql = BeginWait(thread, Object[0], Timeout);
+    for (ULONG n = 0; n < Count; n++)
+        CheckObject(thread, Object[n], WaitMode);
+
+    KIRQL oldIrql = BeginWait(thread, Count ? Object[0] : NULL, Timeout);
     thread->WaitType = WaitType;
     thread->WaitReason = WaitReason;
     PrepareBlocks(thread, Count, Object, WaitBlockArray ? WaitBlockArray : thread->OwnWaitBlocks);

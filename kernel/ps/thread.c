@@ -124,7 +124,7 @@ VOID PspInitialize(VOID)
         ArchCannotStart("There is not enough memory for the first threads.");
     KiMakeIdleThread(prcb, idle);
     AddToList(prcb->CurrentThread);
-    if (!NT_SUCCESS(PspStartThread("reaper", NORMAL_PRIORITY, Reaper, NULL)))
+    if (!NT_SUCCESS(PspStartThread("reaper", LOW_REALTIME_PRIORITY, Reaper, NULL)))
         ArchCannotStart("There is not enough memory for the first threads.");
 }
 

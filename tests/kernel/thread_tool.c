@@ -126,7 +126,7 @@ NTSTATUS KtTest(PVOID Object)
     return KeWaitForSingleObject(Object, Executive, KernelMode, FALSE, &zero);
 }
 
-SIZE_T KtThreadBlocks(VOID)
+static SIZE_T CountThreadBlocks(VOID)
 {
     SIZE_T blocks = 0, bytes = 0;
 
@@ -134,11 +134,23 @@ SIZE_T KtThreadBlocks(VOID)
     return blocks;
 }
 
+SIZE_T KtThreadBlocks(VOID)
+{
+    SIZE_T before, now = CountThreadBlocks();
+
+    do {
+        before = now;
+        KiSleep(MILLISECONDS(20)); /* the reaper's part for threads that have ended before */
+        now = CountThreadBlocks();
+    } while (now != before);
+    return now;
+}
+
 VOID KtAwaitThreadBlocks(SIZE_T Blocks)
 {
     ULONG64 start = KtNow();
 
-    while (KtThreadBlocks() > Blocks && KtNow() - start < KT_PATIENCE)
+    while (CountThreadBlocks() > Blocks && KtNow() - start < KT_PATIENCE)
         KiSleep(MILLISECONDS(1));
-    CHECK_EQUAL(KtThreadBlocks(), Blocks);
+    CHECK_EQUAL(CountThreadBlocks(), Blocks);
 }

@@ -58,7 +58,7 @@ NTSTATUS KtTest(PVOID Object);
 #define FOR_EVER ((LARGE_INTEGER){.QuadPart = 0})
 #define A_WHILE  MILLISECONDS(20) /* enough for a thread that should not go on to do so */
 
-/* Thread objects in the pool, ended ones that are not freed yet included. */
+/* Thread objects in the pool, once the ended ones have been freed. */
 SIZE_T KtThreadBlocks(VOID);
 VOID KtAwaitThreadBlocks(SIZE_T Blocks); /* a failure if there are more in the end */
 

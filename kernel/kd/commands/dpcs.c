@@ -48,17 +48,10 @@ static PCSTR ImportanceName(UCHAR Importance)
     return Importance < ARRAYSIZE(names) ? names[Importance] : "?";
 }
 
-static VOID PrintQueue(const KPRCB *Prcb, const DPC_COPIES *Copies)
+static VOID PrintEntries(const DPC_COPIES *Copies)
 {
     CHAR name[64];
-    PKDEFERRED_ROUTINE running = Prcb->DpcRoutine;
 
-    DbgPrint("  %3u  %5u  %8llu  %9u  %s%s\n", Prcb->Number, Copies->Depth, Copies->Started,
-             Copies->RequestRate, Copies->ProcessorIdle ? "idle" : "awake",
-             Copies->DispatchRequested ? ", drain requested" : "");
-    if (running)
-        DbgPrint("       running     %s%s\n", KdFormatAddress(name, sizeof(name), (PVOID)running),
-                 Prcb->TimerDpc ? " (timer)" : "");
     for (ULONG i = 0; i < Copies->Count; i++)
         DbgPrint("       %-10s  %-28s  context %016llx  DPC %016llx\n",
                  ImportanceName(Copies->Copies[i].Importance),
@@ -68,8 +61,29 @@ static VOID PrintQueue(const KPRCB *Prcb, const DPC_COPIES *Copies)
         DbgPrint("       and %u more\n", Copies->Depth - Copies->Count);
 }
 
+static VOID PrintOrdinary(const KPRCB *Prcb, const DPC_COPIES *Copies)
+{
+    CHAR name[64];
+    PKDEFERRED_ROUTINE running = Prcb->DpcRoutine;
+
+    DbgPrint("  %3u  ordinary  %5u  %8llu  %9u  %s%s\n", Prcb->Number, Copies->Depth,
+             Copies->Started, Copies->RequestRate, Copies->ProcessorIdle ? "idle" : "awake",
+             Copies->DispatchRequested ? ", drain requested" : "");
+    if (running)
+        DbgPrint("       running     %s%s\n", KdFormatAddress(name, sizeof(name), (PVOID)running),
+                 Prcb->TimerDpc ? " (timer)" : "");
+    PrintEntries(Copies);
+}
+
+static VOID PrintThreaded(const DPC_COPIES *Copies)
+{
+    DbgPrint("       threaded  %5u  %8llu          -  %s\n", Copies->Depth, Copies->Started,
+             Copies->DispatchRequested ? "thread busy or woken" : "thread waits");
+    PrintEntries(Copies);
+}
+
 /*
- * dpcs: every processor's DPC queue.
+ * dpcs: every processor's DPC queues.
  *
  * IRQL:    PASSIVE_LEVEL (not checked)
  * Locks:   takes each DPC queue's lock to copy, not to print
@@ -82,9 +96,13 @@ VOID KdpDpcs(ULONG Count, PCSTR Arguments[])
 
     UNREFERENCED_PARAMETER(Count);
     UNREFERENCED_PARAMETER(Arguments);
-    DbgPrint("  cpu  depth   started  rate/tick  state\n");
+    DbgPrint("  cpu  kind      depth   started  rate/tick  state\n");
     for (LONG i = 0; i < KeNumberProcessors; i++) {
         CopyQueue(&copies, &KiProcessorBlock[i]->DpcData);
-        PrintQueue(KiProcessorBlock[i], &copies);
+        PrintOrdinary(KiProcessorBlock[i], &copies);
+        CopyQueue(&copies, &KiProcessorBlock[i]->ThreadedDpcData);
+        PrintThreaded(&copies);
     }
+    if (!KiThreadedDpcsEnabled)
+        DbgPrint("Threaded DPCs are off: they run as ordinary ones.\n");
 }

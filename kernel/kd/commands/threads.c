@@ -1,0 +1,336 @@
+/*
+ * The commands threads, waits and ready. What they show is copied under the dispatcher lock, a
+ * bounded number of threads, and printed without it: no thread waits for the console.
+ */
+#include "kd/kdp.h"
+#include "ps.h"
+
+#define COPY_LIMIT   128
+#define OBJECT_LIMIT 4
+
+/* What a thread waits for. */
+typedef struct _OBJECT_COPY {
+    const VOID *Object;
+    UCHAR Type;
+    const KTHREAD *Owner; /* who has to act before this ends the wait, or NULL: anybody may */
+} OBJECT_COPY;
+
+/* What is shown of a thread. The thread itself may be gone by then. */
+typedef struct _THREAD_COPY {
+    const KTHREAD *Thread; /* for comparisons only */
+    PCSTR Name;            /* constant text */
+    PKSTART_ROUTINE StartRoutine;
+    KTHREAD_STATE State;
+    CHAR Priority;
+    ULONG Processor;
+    KAFFINITY Affinity;
+    ULONG64 Switches;
+    ULONG64 TimeoutDue; /* interrupt time; 0: no time-out */
+    KWAIT_REASON WaitReason;
+    WAIT_TYPE WaitType;
+    ULONG WaitCount;
+    OBJECT_COPY Objects[OBJECT_LIMIT];
+} THREAD_COPY;
+
+typedef struct _THREAD_COPIES {
+    ULONG Total, Count;
+    THREAD_COPY Copies[COPY_LIMIT];
+} THREAD_COPIES;
+
+static THREAD_COPIES Threads; /* the monitor runs one command at a time */
+
+/* ---- copying: the dispatcher lock is held ---- */
+
+static const KTHREAD *OwnerOf(PDISPATCHER_HEADER Object, KWAIT_REASON Reason)
+{
+    if (Reason == WrFastMutex || Reason == WrGuardedMutex)
+        return CONTAINING_RECORD(Object, FAST_MUTEX, Event)->Owner;
+    if (Object->Type == MutantObject)
+        return CONTAINING_RECORD(Object, KMUTANT, Header)->OwnerThread;
+    if (Object->Type == ThreadObject)
+        return CONTAINING_RECORD(Object, KTHREAD, Header);
+    return NULL;
+}
+
+static VOID CopyWait(THREAD_COPY *Copy, const KTHREAD *Thread)
+{
+    Copy->TimeoutDue = Thread->TimeoutBlock.Object ? Thread->Timer.DueTime.QuadPart : 0;
+    Copy->WaitReason = Thread->WaitReason;
+    Copy->WaitType = Thread->WaitType;
+    Copy->WaitCount = Thread->WaitCount;
+    for (ULONG n = 0; n < Thread->WaitCount && n < OBJECT_LIMIT; n++) {
+        PDISPATCHER_HEADER object = Thread->WaitBlocks[n].Object;
+        Copy->Objects[n] = (OBJECT_COPY){object, object->Type, OwnerOf(object, Thread->WaitReason)};
+    }
+}
+
+static VOID CopyThread(PKTHREAD Thread, PVOID Context)
+{
+    THREAD_COPIES *copies = Context;
+    THREAD_COPY *copy = &copies->Copies[copies->Count];
+
+    copies->Total++;
+    if (copies->Count == COPY_LIMIT)
+        return;
+    copies->Count++;
+    copy->Thread = Thread;
+    copy->Name = Thread->Name;
+    copy->StartRoutine = Thread->StartRoutine;
+    copy->State = Thread->State;
+    copy->Priority = Thread->Priority;
+    copy->Processor = Thread->LastProcessor;
+    copy->Affinity = Thread->SystemAffinity ? Thread->SystemAffinity : Thread->Affinity;
+    copy->Switches = Thread->Switches;
+    copy->WaitCount = 0;
+    copy->TimeoutDue = 0;
+    if (Thread->State == ThreadWaiting)
+        CopyWait(copy, Thread);
+}
+
+static VOID CopyThreads(VOID)
+{
+    Threads.Total = Threads.Count = 0;
+    PspVisitThreads(CopyThread, &Threads);
+}
+
+/* ---- threads ---- */
+
+static PCSTR StateName(KTHREAD_STATE State)
+{
+    static const PCSTR names[] = {"made", "ready", "next", "running", "waiting", "ended"};
+
+    return (ULONG)State < ARRAYSIZE(names) ? names[State] : "?";
+}
+
+/* The name of a thread, or of the routine that it began with. Returns Buffer. */
+static PCHAR FormatName(PCHAR Buffer, SIZE_T Size, const THREAD_COPY *Copy)
+{
+    if (!Copy->Name)
+        return KdFormatAddress(Buffer, Size, (PVOID)Copy->StartRoutine);
+    RtlStringPrint(Buffer, Size, "%s", Copy->Name);
+    return Buffer;
+}
+
+static VOID PrintThread(const THREAD_COPY *Copy)
+{
+    CHAR name[64], affinity[24] = "any";
+    KAFFINITY all = KeQueryActiveProcessors();
+
+    if ((Copy->Affinity & all) != all)
+        RtlStringPrint(affinity, sizeof(affinity), "%llx", Copy->Affinity & all);
+    DbgPrint("  %016llx  %-28s  %4d  %3u  %8s  %-7s  %10llu\n", (ULONG64)Copy->Thread,
+             FormatName(name, sizeof(name), Copy), Copy->Priority, Copy->Processor, affinity,
+             StateName(Copy->State), Copy->Switches);
+}
+
+static VOID PrintTotal(VOID)
+{
+    if (Threads.Total > Threads.Count)
+        DbgPrint("  and %u more\n", Threads.Total - Threads.Count);
+}
+
+/* The first idle thread is in the list of threads; the others began with their processors. */
+static VOID PrintIdleThread(PKPRCB Prcb)
+{
+    static THREAD_COPIES idle;
+    KIRQL oldIrql = KiLockDispatcher();
+
+    idle.Total = idle.Count = 0;
+    CopyThread(Prcb->IdleThread, &idle);
+    KiUnlockDispatcher(oldIrql);
+    PrintThread(&idle.Copies[0]);
+}
+
+/*
+ * threads: every thread, with its priority, the processor it runs on or ran on last, and how often
+ * it was given one.
+ *
+ * IRQL:    PASSIVE_LEVEL (not checked)
+ * Locks:   takes the dispatcher lock to copy, not to print
+ * Context: the monitor
+ * Returns: nothing
+ */
+VOID KdpThreads(ULONG Count, PCSTR Arguments[])
+{
+    UNREFERENCED_PARAMETER(Count);
+    UNREFERENCED_PARAMETER(Arguments);
+    CopyThreads();
+    DbgPrint("  thread            name                          prio  cpu  affinity  state    "
+             "  switches\n");
+    for (ULONG n = 0; n < Threads.Count; n++)
+        PrintThread(&Threads.Copies[n]);
+    PrintTotal();
+    for (LONG n = 1; n < KeNumberProcessors; n++)
+        PrintIdleThread(KiProcessorBlock[n]);
+}
+
+/* ---- waits ---- */
+
+static PCSTR ObjectName(UCHAR Type, KWAIT_REASON Reason)
+{
+    static const PCSTR names[] = {
+        [EventNotificationObject] = "notification event",
+        [EventSynchronizationObject] = "synchronization event",
+        [MutantObject] = "mutex",
+        [SemaphoreObject] = "semaphore",
+        [ThreadObject] = "end of thread",
+        [TimerNotificationObject] = "notification timer",
+        [TimerSynchronizationObject] = "synchronization timer",
+    };
+
+    if (Reason == WrFastMutex)
+        return "fast mutex";
+    if (Reason == WrGuardedMutex)
+        return "guarded mutex";
+    return Type < ARRAYSIZE(names) && names[Type] ? names[Type] : "object";
+}
+
+static const THREAD_COPY *FindCopy(const KTHREAD *Thread)
+{
+    for (ULONG n = 0; n < Threads.Count; n++) {
+        if (Threads.Copies[n].Thread == Thread)
+            return &Threads.Copies[n];
+    }
+    return NULL;
+}
+
+static VOID PrintObject(const OBJECT_COPY *Object, KWAIT_REASON Reason)
+{
+    CHAR name[64];
+    const THREAD_COPY *owner = Object->Owner ? FindCopy(Object->Owner) : NULL;
+
+    DbgPrint("      %-21s  %016llx", ObjectName(Object->Type, Reason), (ULONG64)Object->Object);
+    if (owner && Object->Type != ThreadObject)
+        DbgPrint(", owned by %016llx %s", (ULONG64)owner->Thread,
+                 FormatName(name, sizeof(name), owner));
+    DbgPrint("\n");
+}
+
+static VOID PrintWait(const THREAD_COPY *Copy)
+{
+    CHAR name[64], interval[32];
+
+    DbgPrint("  %016llx  %s", (ULONG64)Copy->Thread, FormatName(name, sizeof(name), Copy));
+    if (Copy->WaitCount > 1)
+        DbgPrint(", for %s of %u", Copy->WaitType == WaitAll ? "all" : "one", Copy->WaitCount);
+    if (Copy->TimeoutDue)
+        DbgPrint(", for %s s more at most",
+                 KdpFormatInterval(interval, sizeof(interval),
+                                   (LONG64)(Copy->TimeoutDue - KiQueryInterruptTime())));
+    DbgPrint("\n");
+    for (ULONG n = 0; n < Copy->WaitCount && n < OBJECT_LIMIT; n++)
+        PrintObject(&Copy->Objects[n], Copy->WaitReason);
+    if (Copy->WaitCount > OBJECT_LIMIT)
+        DbgPrint("      and %u more\n", Copy->WaitCount - OBJECT_LIMIT);
+}
+
+/*
+ * The thread without which this one cannot go on, or NULL: there is none, or another object or
+ * the time-out can end the wait too.
+ */
+static const THREAD_COPY *NeededBy(const THREAD_COPY *Copy)
+{
+    if (Copy->State != ThreadWaiting || Copy->TimeoutDue ||
+        (Copy->WaitCount > 1 && Copy->WaitType == WaitAny))
+        return NULL;
+    for (ULONG n = 0; n < Copy->WaitCount && n < OBJECT_LIMIT; n++) {
+        if (Copy->Objects[n].Owner && Copy->Objects[n].Owner != Copy->Thread)
+            return FindCopy(Copy->Objects[n].Owner);
+    }
+    return NULL;
+}
+
+/* Threads that wait for each other in a ring, printed from the one that comes first in the list. */
+static VOID PrintRing(const THREAD_COPY *First)
+{
+    CHAR name[64];
+    const THREAD_COPY *copy = First;
+    ULONG steps = 0;
+
+    do {
+        copy = NeededBy(copy);
+        if (!copy || copy < First || ++steps > Threads.Count)
+            return;
+    } while (copy != First);
+    DbgPrint("Deadlock:");
+    do {
+        DbgPrint(" %016llx %s waits for", (ULONG64)copy->Thread,
+                 FormatName(name, sizeof(name), copy));
+        copy = NeededBy(copy);
+    } while (copy != First);
+    DbgPrint(" %016llx.\n", (ULONG64)First->Thread);
+}
+
+/*
+ * waits: what every waiting thread waits for, who owns it, and who waits for each other for ever.
+ *
+ * IRQL:    PASSIVE_LEVEL (not checked)
+ * Locks:   takes the dispatcher lock to copy, not to print
+ * Context: the monitor
+ * Returns: nothing
+ */
+VOID KdpWaits(ULONG Count, PCSTR Arguments[])
+{
+    UNREFERENCED_PARAMETER(Count);
+    UNREFERENCED_PARAMETER(Arguments);
+    CopyThreads();
+    for (ULONG n = 0; n < Threads.Count; n++) {
+        if (Threads.Copies[n].State == ThreadWaiting)
+            PrintWait(&Threads.Copies[n]);
+    }
+    PrintTotal();
+    for (ULONG n = 0; n < Threads.Count; n++)
+        PrintRing(&Threads.Copies[n]);
+}
+
+/* ---- ready ---- */
+
+/* Prcb's lists, the highest priority first, into Threads. The dispatcher lock is held. */
+static VOID CopyReadyLists(PKPRCB Prcb)
+{
+    for (LONG priority = MAXIMUM_PRIORITY - 1; priority >= 0; priority--) {
+        PLIST_ENTRY list = &Prcb->ReadyLists[priority];
+        for (PLIST_ENTRY entry = list->Flink; entry != list; entry = entry->Flink)
+            CopyThread(CONTAINING_RECORD(entry, KTHREAD, ReadyListEntry), &Threads);
+    }
+}
+
+/* What runs on a processor, what runs there next, what waits for its turn. */
+static VOID CopyProcessor(PKPRCB Prcb)
+{
+    KIRQL oldIrql = KiLockDispatcher();
+
+    Threads.Total = Threads.Count = 0;
+    CopyThread(Prcb->CurrentThread, &Threads);
+    if (Prcb->NextThread)
+        CopyThread(Prcb->NextThread, &Threads);
+    CopyReadyLists(Prcb);
+    KiUnlockDispatcher(oldIrql);
+}
+
+/*
+ * ready: for each processor the thread that runs, the one that is to run next, and its ready
+ * lists.
+ *
+ * IRQL:    PASSIVE_LEVEL (not checked)
+ * Locks:   takes the dispatcher lock to copy, not to print
+ * Context: the monitor
+ * Returns: nothing
+ */
+VOID KdpReady(ULONG Count, PCSTR Arguments[])
+{
+    CHAR name[64];
+
+    UNREFERENCED_PARAMETER(Count);
+    UNREFERENCED_PARAMETER(Arguments);
+    DbgPrint("  cpu  state    prio  thread\n");
+    for (LONG i = 0; i < KeNumberProcessors; i++) {
+        CopyProcessor(KiProcessorBlock[i]);
+        for (ULONG n = 0; n < Threads.Count; n++) {
+            const THREAD_COPY *copy = &Threads.Copies[n];
+            DbgPrint("  %3d  %-7s  %4d  %016llx %s\n", i, StateName(copy->State), copy->Priority,
+                     (ULONG64)copy->Thread, FormatName(name, sizeof(name), copy));
+        }
+        PrintTotal();
+    }
+}
