@@ -20,9 +20,9 @@ enum {
 
 typedef struct _DISPATCHER_HEADER {
     UCHAR Type;
-    UCHAR Absolute;           /* timers: the due time follows the system time; queue's lock */
-    UCHAR Size;               /* in 4-byte units */
-    UCHAR Inserted;           /* timers: in a timer queue; queue's lock */
+    UCHAR Absolute; /* timers: the due time follows the system time; queue's lock */
+    UCHAR Size;     /* in 4-byte units */
+    UCHAR Inserted; /* timers: in a timer queue; queue's lock */
     volatile LONG SignalState;
     LIST_ENTRY WaitListHead;
 } DISPATCHER_HEADER, *PDISPATCHER_HEADER;

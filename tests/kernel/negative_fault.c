@@ -218,7 +218,7 @@ TEST(unexpected_traps)
 
 TEST(assertion)
 {
-    EXPECT_BUGCHECK(0x1E, 0xC0000420, ANY, ANY, ANY)
+    EXPECT_BUGCHECK(0x1E, (LONG64)(LONG)0xC0000420, ANY, ANY, ANY)
     {
         NT_ASSERT(KtProcessors() == 0);
     }

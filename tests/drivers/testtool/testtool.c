@@ -35,6 +35,7 @@ static VOID Touch(volatile CHAR *Address, TESTTOOL_ACCESS Access)
         ((VOID(*)(VOID))(ULONG_PTR)Address)();
         break;
     }
+    __asm__ volatile(""); /* no tail call: the return address has to lie in this driver */
 }
 
 static VOID CountingDpc(PKDPC Dpc, PVOID DeferredContext, PVOID SystemArgument1,
