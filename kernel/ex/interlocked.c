@@ -15,16 +15,15 @@
 #include "ke.h"
 
 /* Interrupts off, the lock taken. Returns the flags before, for Release. */
-static ULONG_PTR Acquire(PKSPIN_LOCK Lock)
+FORCEINLINE ULONG_PTR Acquire(PKSPIN_LOCK Lock)
 {
     ULONG_PTR flags = ArchDisableInterrupts();
 
-    if (!KiTryLock(Lock))
-        (void)KiWaitForLock(Lock, 0);
+    KiLock(Lock);
     return flags;
 }
 
-static VOID Release(PKSPIN_LOCK Lock, ULONG_PTR Flags)
+FORCEINLINE VOID Release(PKSPIN_LOCK Lock, ULONG_PTR Flags)
 {
     KiUnlock(Lock);
     ArchRestoreInterrupts(Flags);

@@ -31,13 +31,27 @@ FORCEINLINE BOOLEAN KiTryLock(PKSPIN_LOCK Lock)
 #endif
 }
 
+/* Waits for a lock that was held and takes it. Returns Result. */
+KIRQL KiWaitForLock(PKSPIN_LOCK Lock, KIRQL Result);
+
+/* Takes the lock. In a free build it waits here, so that the caller needs no stack frame for it. */
+FORCEINLINE VOID KiLock(PKSPIN_LOCK Lock)
+{
+#if DBG
+    if (!KiTryLock(Lock))
+        (void)KiWaitForLock(Lock, 0);
+#else
+    while (!KiTryLock(Lock)) {
+        while (*Lock != 0)
+            ArchPause();
+    }
+#endif
+}
+
 /* Frees the lock, which this processor holds. */
 FORCEINLINE VOID KiUnlock(PKSPIN_LOCK Lock)
 {
     __atomic_store_n(Lock, 0, __ATOMIC_RELEASE);
 }
-
-/* Waits for a lock that was held and takes it. Returns Result. */
-KIRQL KiWaitForLock(PKSPIN_LOCK Lock, KIRQL Result);
 
 #endif

@@ -1,4 +1,4 @@
-/* sources: kernel/ex/pages.c kernel/ex/pool.c kernel/ex/poolblock.c kernel/ex/poolcheck.c kernel/ex/poolreport.c kernel/ex/pooltag.c kernel/ex/lookasidecore.c kernel/ex/interlocked.c kernel/ex/slist.c kernel/ke/spinlock.c tests/host/support/support.c tests/host/support/memory.c tests/host/support/threads.c */
+/* sources: kernel/ex/pages.c kernel/ex/pool.c kernel/ex/poolflags.c kernel/ex/poolblock.c kernel/ex/poolcheck.c kernel/ex/poolreport.c kernel/ex/pooltag.c kernel/ex/lookasidecore.c kernel/ex/interlocked.c kernel/ex/slist.c kernel/ke/spinlock.c tests/host/support/support.c tests/host/support/memory.c tests/host/support/threads.c */
 /* The pool in its checked build: placement, contents, statistics, and each error with its code. */
 #include "support/support.h"
 #include "support/memory.h"
@@ -281,7 +281,7 @@ static void TheTableOfTagsIsBounded(void **State)
     AssertUse(0x61000000, 1, 10);
     AssertUse(0, 1000, 12997);
     assert_true(ExpTagRows[POOL_TAG_ROWS - 1].Blocks[0] > 0);
-    assert_int_equal(ExpTagRows[POOL_TAG_ROWS - 1].Tag, 0);
+    assert_int_equal(ExpTagRows[POOL_TAG_ROWS - 1].Word, 0);
     for (ULONG i = 0; i < ARRAYSIZE(blocks); i++)
         ExFreePoolWithTag(blocks[i], 0x61000000 + i);
     AssertNothingLost();

@@ -142,8 +142,8 @@ static BOOLEAN RunLine(const LINE_DEVICE *Device, KAFFINITY Mask, LONG Count)
     KtPrepareProbe(&Record.Probe);
     Record.Device = Device;
     Record.Wanted = Count;
-    vector = HalGetInterruptVector(Isa, 0, Device->IsaInterrupt, Device->IsaInterrupt,
-                                   &Record.Irql, &possible);
+    vector = HalGetInterruptVector(Isa, 0, Device->IsaInterrupt, Device->IsaInterrupt, &Record.Irql,
+                                   &possible);
     CHECK(vector != 0);
     CHECK_EQUAL(vector >> 4, Record.Irql);
     CHECK_EQUAL(possible & KeQueryActiveProcessors(), KeQueryActiveProcessors());

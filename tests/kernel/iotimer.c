@@ -200,6 +200,30 @@ TEST_ON(2, T_IoStopTimer_2)
     IoDeleteDevice(record->Device);
 }
 
+/*
+ * Stopped and started again on processor 0 while the routine still runs on processor 1: the next
+ * second must not call it there as well.
+ */
+TEST_ON(2, T_IO_TIMER_3)
+{
+    RECORD *record = CreateTimedDevice(StayInside);
+
+    if (!record)
+        return;
+    Entered = MayLeave = 0;
+    KtStartOnOthers(StartTimerHere, record->Device);
+    KtJoin();
+    CHECK(KtSpinUntil(&Entered, 1));
+    IoStopTimer(record->Device);
+    IoStartTimer(record->Device);
+    KtStall(MILLISECONDS(2200)); /* two seconds are over, and it is still inside */
+    CHECK_EQUAL(Entered, 1);
+    CHECK_EQUAL(record->Runs, 0);
+    InterlockedExchange(&MayLeave, 1);
+    CHECK(KtSpinUntil(&record->Runs, 2)); /* now it is called again */
+    IoDeleteDevice(record->Device);
+}
+
 TEST(T_IoDeleteDevice_2)
 {
     RECORD *record = CreateTimedDevice(RecordRun);

@@ -102,7 +102,7 @@ TEST(write_or_execute)
     }
     EXPECT_BUGCHECK(0x50, "constant", 2, KtWriteByte, ANY)
     {
-        KtWriteByte((volatile VOID *)(ULONG_PTR)"constant", 'C');
+        KtWriteByte((volatile VOID *)(ULONG_PTR) "constant", 'C');
     }
     EXPECT_BUGCHECK(0x50, DataWithCode, 0x10, DataWithCode, ANY)
     {

@@ -192,8 +192,8 @@ TEST(T_POOL_10_overrun)
             ExFreePoolWithTag(block, KT_TAG);
         }
         seen = KtLastBugCheck();
-        CHECK(seen->Code == 0x19 || (seen->Code == 0xC4 && seen->Parameters[0] >= 0x51 &&
-                                     seen->Parameters[0] <= 0x59));
+        CHECK(seen->Code == 0x19 ||
+              (seen->Code == 0xC4 && seen->Parameters[0] >= 0x51 && seen->Parameters[0] <= 0x59));
         block[sizes[i]] = saved;
         ExFreePoolWithTag(block, KT_TAG);
     }

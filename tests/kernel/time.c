@@ -118,7 +118,7 @@ TEST(T_KeQueryInterruptTime_1)
         last = now;
         KtJitter(100);
     }
-    CHECK(last < SECONDS(36000)); /* counted from the start of the kernel */
+    CHECK(last < SECONDS(36000));       /* counted from the start of the kernel */
     CHECK_EQUAL(last % Increment(), 0); /* increased by the tick's length */
 }
 
@@ -164,8 +164,7 @@ TEST(T_KeQueryTickCount_1_after_idling)
         KeQueryTickCount(&after);
         elapsed = KtNow() - start;
         CHECK_AT_LEAST(elapsed, MILLISECONDS(55));
-        CHECK_AT_LEAST((ULONG64)(after.QuadPart - before.QuadPart),
-                       MILLISECONDS(55) / Increment());
+        CHECK_AT_LEAST((ULONG64)(after.QuadPart - before.QuadPart), MILLISECONDS(55) / Increment());
         CHECK((ULONG64)(after.QuadPart - before.QuadPart) <= elapsed / Increment() + 1);
         CHECK(KtNow() - KeQueryInterruptTime() < Increment() + KT_PATIENCE);
     }
