@@ -15,7 +15,8 @@ WRONG = [
     ["--memory", "1"], ["--memory", "much"], ["--machine", "foo"], ["--clock", "sundial"],
     ["--timeout", "0"], ["--timeout", "soon"], ["--serial", "/nonexistent/file"], ["--serial", "/"],
     ["--suite", "a b"], ["--suite", ""], ["--build", "fast"], ["--no-such-option"], ["word"],
-    ["--test", "--smp", "2"], ["--bench", "--smp", "2"], ["--verbose"], ["--icount", "--kvm"], ["--suite", "x", "--build", "free"],
+    ["--bench", "--smp", "2"], ["--verbose"],
+    ["--test", "--smp", "2"], ["--icount", "--kvm"], ["--suite", "x", "--build", "free"],
     ["--", "k=\u00e4"], ["--", "x" * 1024],
 ]
 

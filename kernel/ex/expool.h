@@ -97,14 +97,14 @@ VOID ExpInitializeClasses(VOID);
 
 /* By payload in units of 16 bytes, rounded up: the first class that is large enough. */
 #define POOL_BLOCK_UNIT 16
-extern UCHAR ExpClassOfUnits[POOL_MAXIMUM_BLOCK / POOL_BLOCK_UNIT + 1];
+extern PPOOL_CLASS ExpClassOfUnits[POOL_MAXIMUM_BLOCK / POOL_BLOCK_UNIT + 1];
 
 /* The class for a request of at most POOL_MAXIMUM_BLOCK - POOL_CANARY_BYTES bytes. */
 FORCEINLINE PPOOL_CLASS ExpClassForBytes(SIZE_T Bytes)
 {
     SIZE_T units = (Bytes + POOL_CANARY_BYTES + POOL_BLOCK_UNIT - 1) / POOL_BLOCK_UNIT;
 
-    return &ExpPoolClasses[ExpClassOfUnits[units]];
+    return ExpClassOfUnits[units];
 }
 
 /* The same for a request that is to be cache-aligned; NULL: no class is large enough. */

@@ -23,7 +23,7 @@ static const USHORT Strides[POOL_CLASSES] = {
 #define FIRST_ALIGNED_CLASS  26
 #define FIRST_ALIGNED_OFFSET 48
 
-UCHAR ExpClassOfUnits[POOL_MAXIMUM_BLOCK / POOL_BLOCK_UNIT + 1];
+PPOOL_CLASS ExpClassOfUnits[POOL_MAXIMUM_BLOCK / POOL_BLOCK_UNIT + 1];
 
 /* ---- locks ---- */
 
@@ -60,7 +60,7 @@ VOID ExpInitializeClasses(VOID)
     for (ULONG units = 0; units < ARRAYSIZE(ExpClassOfUnits); units++) {
         if (units * POOL_BLOCK_UNIT + sizeof(POOL_HEADER) > Strides[class])
             class ++;
-        ExpClassOfUnits[units] = (UCHAR) class;
+        ExpClassOfUnits[units] = &ExpPoolClasses[class];
     }
     ExpPoolPages = 0;
 }
@@ -212,22 +212,21 @@ static __attribute__((noinline)) PVOID AllocateSlowly(PPOOL_CLASS Class, SIZE_T 
 PVOID ExpAllocateBlock(PPOOL_CLASS Class, SIZE_T Bytes, ULONG Tag, ULONG Paged)
 {
     PPOOL_TAG_ROW row = &ExpTagRows[EXP_TAG_HASH(Tag)];
-    ULONG64 word = row->Word;
     PPOOL_HEADER header;
     PMM_PAGE page;
     KIRQL oldIrql;
 
-    if ((ULONG)word != Tag)
+    if ((ULONG)row->Word != Tag)
         return AllocateSlowly(Class, Bytes, Tag, Paged);
     oldIrql = AcquireClass(Class);
     page = CONTAINING_RECORD(Class->Pages.Flink, MM_PAGE, Link);
     if (IsListEmpty(&Class->Pages) || !IsSound(page->FreeBlocks)) {
         ReleaseClass(Class, oldIrql);
-        return AllocateSlowly(Class, Bytes, (ULONG)word, Paged);
+        return AllocateSlowly(Class, Bytes, (ULONG)row->Word, Paged);
     }
     header = TakeBlock(page);
     ReleaseClass(Class, oldIrql);
-    return Finish(header, Bytes, word, row, Paged);
+    return Finish(header, Bytes, row->Word, row, Paged);
 }
 
 /* A page that was full belongs into the class's list; one that is empty back to the allocator. */

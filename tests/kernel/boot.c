@@ -57,7 +57,7 @@ TEST(processor_blocks_behind_gs)
 
 typedef struct _WALK {
     ULONG64
-        Entry;    /* with the rights of all levels: NX set in one is set, W clear in one is clear */
+    Entry;        /* with the rights of all levels: NX set in one is set, W clear in one is clear */
     ULONG64 Size; /* of what it maps */
 } WALK;
 

@@ -54,6 +54,16 @@ static BOOLEAN Isr(PKINTERRUPT Interrupt, PVOID ServiceContext)
     return TRUE;
 }
 
+static PVOID Allocate(POOL_TYPE PoolType, SIZE_T NumberOfBytes, ULONG Tag)
+{
+    return ExAllocatePoolWithTag(PoolType, NumberOfBytes, Tag);
+}
+
+static VOID Free(PVOID Buffer)
+{
+    ExFreePool(Buffer);
+}
+
 static VOID LeaveBehind(TESTTOOL_LEFTOVER What)
 {
     const LARGE_INTEGER far = {.QuadPart = -1000000000000}, soon = {.QuadPart = -10000};
@@ -71,7 +81,7 @@ static VOID LeaveBehind(TESTTOOL_LEFTOVER What)
         KeInsertQueueDpc(&Leftover.Dpc, NULL, NULL);
         break;
     case LeaveLookaside:
-        ExInitializeNPagedLookasideList(&Leftover.List, NULL, NULL, 0, 64, TESTTOOL_TAG, 0);
+        ExInitializeNPagedLookasideList(&Leftover.List, Allocate, Free, 0, 64, TESTTOOL_TAG, 0);
         break;
     case LeaveInterrupt:
         IoConnectInterrupt(&Leftover.Interrupt, Isr, NULL, NULL, 0x7F, 7, 7, Latched, FALSE, 1,
