@@ -14,10 +14,10 @@
 #define KERNEL_BASE 0xFFFFFFFF80000000ULL
 
 enum BootMemoryType {
-    BootMemoryFree,     /* the kernel may use it */
-    BootMemoryKernel,   /* the kernel's image: mapped at its link address only */
-    BootMemoryLoader,   /* this structure, page tables, stack, driver files: in use until released */
-    BootMemoryAcpi,     /* ACPI tables: read-only to the kernel */
+    BootMemoryFree,   /* the kernel may use it */
+    BootMemoryKernel, /* the kernel's image: mapped at its link address only */
+    BootMemoryLoader, /* this structure, page tables, stack, driver files: in use until released */
+    BootMemoryAcpi,   /* ACPI tables: read-only to the kernel */
     BootMemoryReserved, /* firmware run-time services, NVS, unknown */
     BootMemoryDevice    /* memory-mapped devices */
 };
@@ -39,17 +39,17 @@ typedef struct _BOOT_SEGMENT {
 } BOOT_SEGMENT;
 
 typedef struct _BOOT_FRAMEBUFFER {
-    uint64_t Base; /* physical; 0 when there is none */
-    uint32_t Width, Height;     /* in pixels */
+    uint64_t Base;          /* physical; 0 when there is none */
+    uint32_t Width, Height; /* in pixels */
     uint32_t PixelsPerScanLine;
-    uint32_t BlueFirst;         /* 1: bytes are blue, green, red, unused; 0: red first */
+    uint32_t BlueFirst; /* 1: bytes are blue, green, red, unused; 0: red first */
 } BOOT_FRAMEBUFFER;
 
 /* A file that the loader has read for the kernel (a driver image). */
 typedef struct _BOOT_FILE {
     uint64_t PhysicalBase;
-    uint64_t Size;  /* in bytes */
-    char Name[64];  /* without its folder, zero-terminated */
+    uint64_t Size; /* in bytes */
+    char Name[64]; /* without its folder, zero-terminated */
 } BOOT_FILE;
 
 #define BOOT_MAX_RANGES   512
@@ -67,12 +67,13 @@ typedef struct _BOOT_FILE {
 typedef struct _BOOT_INFO {
     uint64_t Magic;
     uint32_t Version;
-    uint32_t Size;            /* sizeof(BOOT_INFO) */
-    uint64_t PhysicalLimit;   /* first physical byte that is not direct-mapped; at least 4 GiB */
-    uint64_t AcpiRootPointer; /* physical address of the RSDP, 0 when the firmware has none */
-    uint64_t AcpiRevision;    /* 1: RSDP 1.0; 2: RSDP 2.0 or later */
-    uint64_t ProcessorStartPage; /* below 1 MiB, for starting processors (a BootMemoryLoader page); 0: none */
-    int64_t FirmwareTime;     /* UTC since 1601 in 100 ns when FirmwareCounter was read, 0: unknown */
+    uint32_t Size;               /* sizeof(BOOT_INFO) */
+    uint64_t PhysicalLimit;      /* first physical byte that is not direct-mapped; at least 4 GiB */
+    uint64_t AcpiRootPointer;    /* physical address of the RSDP, 0 when the firmware has none */
+    uint64_t AcpiRevision;       /* 1: RSDP 1.0; 2: RSDP 2.0 or later */
+    uint64_t ProcessorStartPage; /* below 1 MiB, for starting processors (a BootMemoryLoader page);
+                                    0: none */
+    int64_t FirmwareTime; /* UTC since 1601 in 100 ns when FirmwareCounter was read, 0: unknown */
     uint64_t FirmwareCounter; /* RDTSC at FirmwareTime */
     BOOT_FRAMEBUFFER Framebuffer;
     uint32_t RangeCount;
@@ -82,7 +83,7 @@ typedef struct _BOOT_INFO {
     BOOT_MEMORY_RANGE Ranges[BOOT_MAX_RANGES]; /* sorted by Base, without overlaps */
     BOOT_SEGMENT Segments[BOOT_MAX_SEGMENTS];
     BOOT_FILE Files[BOOT_MAX_FILES];
-    char CommandLine[BOOT_MAX_COMMAND];        /* zero-terminated */
+    char CommandLine[BOOT_MAX_COMMAND]; /* zero-terminated */
 } BOOT_INFO;
 
 #endif

@@ -29,9 +29,10 @@ FORCEINLINE VOID DbgBreakPoint(VOID)
 }
 
 /* Stops the system with the expression's text in a checked build; nothing in a free one. */
-DECLSPEC_NORETURN VOID RtlAssert(PVOID FailedAssertion, PVOID FileName, ULONG LineNumber, PSTR Message);
+DECLSPEC_NORETURN VOID RtlAssert(PVOID FailedAssertion, PVOID FileName, ULONG LineNumber,
+                                 PSTR Message);
 #if DBG
-#define NT_ASSERT(expression)                                                                      \
+#define NT_ASSERT(expression) \
     ((expression) ? (void)0 : RtlAssert((PVOID) #expression, (PVOID)__FILE__, __LINE__, NULL))
 #else
 #define NT_ASSERT(expression) ((void)0)

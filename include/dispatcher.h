@@ -20,9 +20,9 @@ enum {
 
 typedef struct _DISPATCHER_HEADER {
     UCHAR Type;
-    UCHAR Absolute;           /* timers: the due time follows the system time; queue's lock */
-    UCHAR Size;               /* in 4-byte units */
-    UCHAR Inserted;           /* timers: in a timer queue; queue's lock */
+    UCHAR Absolute; /* timers: the due time follows the system time; queue's lock */
+    UCHAR Size;     /* in 4-byte units */
+    UCHAR Inserted; /* timers: in a timer queue; queue's lock */
     volatile LONG SignalState;
     LIST_ENTRY WaitListHead;
 } DISPATCHER_HEADER, *PDISPATCHER_HEADER;
@@ -56,8 +56,8 @@ typedef struct _KMUTANT {
     LIST_ENTRY MutantListEntry; /* in the owner's list */
     struct _KTHREAD *OwnerThread;
     BOOLEAN Abandoned;
-    UCHAR ApcDisable;           /* 1: normal kernel APCs are off while it is owned */
-    BOOLEAN Raised;             /* acquired at DISPATCH_LEVEL, and to be released there */
+    UCHAR ApcDisable; /* 1: normal kernel APCs are off while it is owned */
+    BOOLEAN Raised;   /* acquired at DISPATCH_LEVEL, and to be released there */
 } KMUTANT, *PKMUTANT, *PRKMUTANT, KMUTEX, *PKMUTEX, *PRKMUTEX;
 
 /* One thread waiting for one object. */
@@ -65,7 +65,7 @@ typedef struct _KWAIT_BLOCK {
     LIST_ENTRY WaitListEntry; /* in the object's list */
     struct _KTHREAD *Thread;
     PVOID Object;
-    ULONG64 WaitKey;          /* what the wait returns if this object ends it */
+    ULONG64 WaitKey; /* what the wait returns if this object ends it */
     ULONG64 Reserved;
 } KWAIT_BLOCK, *PKWAIT_BLOCK, *PRKWAIT_BLOCK;
 

@@ -18,7 +18,7 @@
 #define InterlockedAdd(Addend, V)         __sync_add_and_fetch((Addend), (V))
 #define InterlockedOr(Target, V)          __sync_fetch_and_or((Target), (V))
 #define InterlockedAnd(Target, V)         __sync_fetch_and_and((Target), (V))
-#define InterlockedCompareExchange(Destination, Exchange, Comperand)                               \
+#define InterlockedCompareExchange(Destination, Exchange, Comperand) \
     __sync_val_compare_and_swap((Destination), (Comperand), (Exchange))
 #define InterlockedCompareExchange64(D, E, C)      __sync_val_compare_and_swap((D), (C), (E))
 #define InterlockedCompareExchangePointer(D, E, C) __sync_val_compare_and_swap((D), (C), (E))
@@ -63,7 +63,8 @@ ASSERT_SIZE(SLIST_ENTRY, 0x10);
 
 FORCEINLINE VOID InitializeSListHead(PSLIST_HEADER SListHead)
 {
-    SListHead->Alignment = SListHead->Region = 0;
+    SListHead->Alignment = 0;
+    SListHead->Region = 0;
 }
 #define ExInitializeSListHead InitializeSListHead
 
@@ -71,9 +72,9 @@ USHORT ExQueryDepthSList(PSLIST_HEADER SListHead);
 PSLIST_ENTRY ExpInterlockedPushEntrySList(PSLIST_HEADER ListHead, PSLIST_ENTRY ListEntry);
 PSLIST_ENTRY ExpInterlockedPopEntrySList(PSLIST_HEADER ListHead);
 PSLIST_ENTRY ExpInterlockedFlushSList(PSLIST_HEADER ListHead);
-#define ExInterlockedPushEntrySList(ListHead, ListEntry, Lock)                                     \
+#define ExInterlockedPushEntrySList(ListHead, ListEntry, Lock) \
     ((void)(Lock), ExpInterlockedPushEntrySList(ListHead, ListEntry))
-#define ExInterlockedPopEntrySList(ListHead, Lock)                                                 \
+#define ExInterlockedPopEntrySList(ListHead, Lock) \
     ((void)(Lock), ExpInterlockedPopEntrySList(ListHead))
 #define ExInterlockedFlushSList(ListHead) ExpInterlockedFlushSList(ListHead)
 

@@ -79,9 +79,9 @@ FORCEINLINE VOID KiLowerIrqlUnchecked(KIRQL NewIrql)
     __asm__ volatile("mov %0, %%cr8" : : "r"((ULONG64)NewIrql) : "memory");
 }
 
-#define KfRaiseIrql(NewIrql)     KiRaiseIrqlUnchecked(NewIrql)
-#define KeLowerIrql(NewIrql)     KiLowerIrqlUnchecked(NewIrql)
-#define KeRaiseIrqlToDpcLevel()  KiRaiseIrqlUnchecked(DISPATCH_LEVEL)
+#define KfRaiseIrql(NewIrql)    KiRaiseIrqlUnchecked(NewIrql)
+#define KeLowerIrql(NewIrql)    KiLowerIrqlUnchecked(NewIrql)
+#define KeRaiseIrqlToDpcLevel() KiRaiseIrqlUnchecked(DISPATCH_LEVEL)
 #endif
 
 /* As KfRaiseIrql and KeLowerIrql, for HIGH_LEVEL. */

@@ -96,26 +96,27 @@ typedef struct _PROCESSOR_NUMBER {
     UCHAR Reserved;
 } PROCESSOR_NUMBER, *PPROCESSOR_NUMBER;
 
-#define CONTAINING_RECORD(address, type, field)                                                    \
+#define CONTAINING_RECORD(address, type, field) \
     ((type *)((PCHAR)(address) - (ULONG_PTR)offsetof(type, field)))
-#define FIELD_OFFSET(type, field)      ((LONG)offsetof(type, field))
-#define UNREFERENCED_PARAMETER(P)      ((void)(P))
-#define ARRAYSIZE(array)               (sizeof(array) / sizeof((array)[0]))
-#define RTL_NUMBER_OF(array)           ARRAYSIZE(array)
-#define ALIGN_UP_BY(value, alignment)  (((ULONG_PTR)(value) + (alignment) - 1) & ~((ULONG_PTR)(alignment) - 1))
-#define NT_SUCCESS(Status)             ((NTSTATUS)(Status) >= 0)
+#define FIELD_OFFSET(type, field) ((LONG)offsetof(type, field))
+#define UNREFERENCED_PARAMETER(P) ((void)(P))
+#define ARRAYSIZE(array)          (sizeof(array) / sizeof((array)[0]))
+#define RTL_NUMBER_OF(array)      ARRAYSIZE(array)
+#define ALIGN_UP_BY(value, alignment) \
+    (((ULONG_PTR)(value) + (alignment)-1) & ~((ULONG_PTR)(alignment)-1))
+#define NT_SUCCESS(Status) ((NTSTATUS)(Status) >= 0)
 
 /* A driver's headers write these; here the compiler has nothing to do with them. */
 #define IN
 #define OUT
 #define OPTIONAL
-#define CONST           const
+#define CONST const
 #define NTAPI
 #define FASTCALL
 #define NTKERNELAPI
 #define NTSYSAPI
 #define NTHALAPI
-#define FORCEINLINE     static inline __attribute__((always_inline, unused))
+#define FORCEINLINE       static inline __attribute__((always_inline, unused))
 #define DECLSPEC_NORETURN __attribute__((noreturn))
 #define DECLSPEC_ALIGN(x) __attribute__((aligned(x)))
 #define _Use_decl_annotations_
@@ -139,7 +140,7 @@ typedef struct _PROCESSOR_NUMBER {
 
 /* A WDK layout that drivers rely on: a wrong offset is a compile-time error. */
 #define ASSERT_SIZE(type, size) _Static_assert(sizeof(type) == (size), #type " has the wrong size")
-#define ASSERT_OFFSET(type, field, offset)                                                         \
+#define ASSERT_OFFSET(type, field, offset) \
     _Static_assert(offsetof(type, field) == (offset), #type "." #field " is misplaced")
 
 ASSERT_SIZE(LARGE_INTEGER, 0x8);

@@ -1,4 +1,4 @@
-/* Status codes. The top two bits are the severity; NT_SUCCESS is true for success and information. */
+/* Status codes. The top two bits are the severity; NT_SUCCESS covers success and information. */
 #ifndef METRONOME_NTSTATUS_H
 #define METRONOME_NTSTATUS_H
 

@@ -56,7 +56,7 @@ typedef ALLOCATE_FUNCTION_EX *PALLOCATE_FUNCTION_EX;
 typedef VOID FREE_FUNCTION_EX(PVOID Buffer, struct _LOOKASIDE_LIST_EX *Lookaside);
 typedef FREE_FUNCTION_EX *PFREE_FUNCTION_EX;
 
-#define LOOKASIDE_MINIMUM_BLOCK_SIZE         8
+#define LOOKASIDE_MINIMUM_BLOCK_SIZE             8
 #define EX_LOOKASIDE_LIST_EX_FLAGS_RAISE_ON_FAIL 0x1
 #define EX_LOOKASIDE_LIST_EX_FLAGS_FAIL_NO_RAISE 0x2
 
@@ -66,7 +66,7 @@ typedef FREE_FUNCTION_EX *PFREE_FUNCTION_EX;
  */
 typedef struct DECLSPEC_ALIGN(64) _GENERAL_LOOKASIDE {
     SLIST_HEADER ListHead;
-    USHORT Depth;         /* most entries that a free keeps */
+    USHORT Depth; /* most entries that a free keeps */
     USHORT MaximumDepth;
     ULONG TotalAllocates;
     union {

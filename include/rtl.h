@@ -22,7 +22,10 @@ char *strstr(const char *string, const char *part);
 #define RtlZeroMemory(Destination, Length)         memset((Destination), 0, (Length))
 
 /* A constant UNICODE_STRING: RTL_CONSTANT_STRING(L"\\Device\\Name"). */
-#define RTL_CONSTANT_STRING(s) {sizeof(s) - sizeof((s)[0]), sizeof(s), (PVOID)(s)}
+#define RTL_CONSTANT_STRING(s)                            \
+    {                                                     \
+        sizeof(s) - sizeof((s)[0]), sizeof(s), (PVOID)(s) \
+    }
 
 /* Any IRQL when the strings are resident. */
 VOID RtlInitUnicodeString(PUNICODE_STRING DestinationString, PCWSTR SourceString);

@@ -64,8 +64,8 @@ VOID ExLocalTimeToSystemTime(PLARGE_INTEGER LocalTime, PLARGE_INTEGER SystemTime
 
 typedef struct _TIME_FIELDS {
     SHORT Year;
-    SHORT Month;   /* 1 to 12 */
-    SHORT Day;     /* 1 to 31 */
+    SHORT Month; /* 1 to 12 */
+    SHORT Day;   /* 1 to 31 */
     SHORT Hour;
     SHORT Minute;
     SHORT Second;

@@ -14,11 +14,11 @@ typedef enum _TIMER_TYPE { NotificationTimer, SynchronizationTimer } TIMER_TYPE;
 /* Opaque to drivers. All fields but Header.SignalState: lock of the queue of Processor. */
 typedef struct _KTIMER {
     DISPATCHER_HEADER Header;
-    ULARGE_INTEGER DueTime;    /* interrupt time in 100 ns, also for absolute timers */
+    ULARGE_INTEGER DueTime; /* interrupt time in 100 ns, also for absolute timers */
     LIST_ENTRY TimerListEntry;
     struct _KDPC *Dpc;
-    ULONG Processor;           /* whose queue holds or last held the timer */
-    ULONG Period;              /* in ms; 0: once */
+    ULONG Processor; /* whose queue holds or last held the timer */
+    ULONG Period;    /* in ms; 0: once */
 } KTIMER, *PKTIMER, *PRKTIMER;
 
 ASSERT_SIZE(KTIMER, 0x40);

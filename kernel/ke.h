@@ -4,6 +4,7 @@
 
 #include "ntddk.h"
 #include "arch.h"
+#include "ke/lock.h"
 #include "ke/timerqueue.h"
 
 struct _BOOT_INFO;

@@ -21,7 +21,7 @@ PCUNICODE_STRING ObpNameOfDevice(PDEVICE_OBJECT DeviceObject);
 
 typedef struct _OBJECT_TYPE {
     PCSTR Name;
-    ULONG Tag;                   /* of the pool memory */
+    ULONG Tag;                    /* of the pool memory */
     VOID (*Delete)(PVOID Object); /* the last reference has gone; <= DISPATCH_LEVEL */
 } OBJECT_TYPE;
 

@@ -15,6 +15,7 @@ WRONG = [
     ["--memory", "1"], ["--memory", "much"], ["--machine", "foo"], ["--clock", "sundial"],
     ["--timeout", "0"], ["--timeout", "soon"], ["--serial", "/nonexistent/file"], ["--serial", "/"],
     ["--suite", "a b"], ["--suite", ""], ["--build", "fast"], ["--no-such-option"], ["word"],
+    ["--bench", "--smp", "2"], ["--verbose"],
     ["--test", "--smp", "2"], ["--icount", "--kvm"], ["--suite", "x", "--build", "free"],
     ["--", "k=\u00e4"], ["--", "x" * 1024],
 ]

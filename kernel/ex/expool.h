@@ -1,6 +1,7 @@
 /*
- * What the files of the pool share: pool.c (the routines), poolblock.c (small blocks), pooltag.c
- * (statistics), poolcheck.c (what a checked build looks at), poolreport.c (bad frees).
+ * What the files of the pool share: pool.c and poolflags.c (the routines), poolblock.c (small
+ * blocks), pooltag.c (statistics), poolcheck.c (what a checked build looks at), poolreport.c (bad
+ * frees).
  *
  * A page of blocks, cut into blocks of one class's stride:
  *
@@ -51,13 +52,19 @@ typedef struct _POOL_HEADER {
 
 ASSERT_SIZE(POOL_HEADER, 0x10);
 
+/* Parts of a header's Word. */
+#define POOL_WORD_BYTES_SHIFT 32
+#define POOL_WORD_PAGED_SHIFT 48
+#define POOL_WORD_OF_TAG(Tag, Row) \
+    ((Tag) | (ULONG64)POOL_STATE_ALLOCATED << 48 | (ULONG64)(Row) << 56)
+
 /*
  * An allocated block's Check: if somebody has written over the header, or if Header is not the
  * address of a header, the two do not agree.
  */
 FORCEINLINE ULONG64 ExpHeaderCheck(const POOL_HEADER *Header)
 {
-    return Header->Word ^ (ULONG_PTR)Header ^ 0x6D6574726F6E6F6DULL;
+    return Header->Word ^ (ULONG_PTR)Header;
 }
 
 #define POOL_MAXIMUM_BLOCK 2032 /* bytes of payload; larger blocks are whole pages */
@@ -70,14 +77,38 @@ typedef struct DECLSPEC_ALIGN(64) _POOL_CLASS {
     USHORT First;     /* offset of the first one in a page */
 } POOL_CLASS, *PPOOL_CLASS;
 
+/* ---- pool.c ---- */
+
+#define POOL_CACHE_ALIGNED 4 /* in POOL_TYPE */
+
+/* A block of any size and type, or NULL. */
+PVOID ExpAllocate(POOL_TYPE PoolType, SIZE_T Bytes, ULONG Tag);
+
+/*
+ * There is no exception handling: an exception that the caller has asked for ends the system.
+ */
+DECLSPEC_NORETURN VOID ExpRaiseNoMemory(PVOID Caller);
+
 /* ---- poolblock.c ---- */
 
 extern POOL_CLASS ExpPoolClasses[POOL_CLASSES];
 
 VOID ExpInitializeClasses(VOID);
 
-/* The class of blocks for a request of at most POOL_MAXIMUM_BLOCK bytes; NULL: whole pages. */
-PPOOL_CLASS ExpClassForBytes(SIZE_T Bytes, BOOLEAN CacheAligned);
+/* By payload in units of 16 bytes, rounded up: the first class that is large enough. */
+#define POOL_BLOCK_UNIT 16
+extern PPOOL_CLASS ExpClassOfUnits[POOL_MAXIMUM_BLOCK / POOL_BLOCK_UNIT + 1];
+
+/* The class for a request of at most POOL_MAXIMUM_BLOCK - POOL_CANARY_BYTES bytes. */
+FORCEINLINE PPOOL_CLASS ExpClassForBytes(SIZE_T Bytes)
+{
+    SIZE_T units = (Bytes + POOL_CANARY_BYTES + POOL_BLOCK_UNIT - 1) / POOL_BLOCK_UNIT;
+
+    return ExpClassOfUnits[units];
+}
+
+/* The same for a request that is to be cache-aligned; NULL: no class is large enough. */
+PPOOL_CLASS ExpAlignedClassForBytes(SIZE_T Bytes);
 
 /* The payload of a block with this header, or NULL. Takes the class's lock. */
 PVOID ExpAllocateBlock(PPOOL_CLASS Class, SIZE_T Bytes, ULONG Tag, ULONG Paged);
@@ -94,8 +125,8 @@ extern volatile SIZE_T ExpPoolPages;
 /* ---- pooltag.c ---- */
 
 /* What is in use with a tag, nonpaged and paged. All fields: interlocked. */
-typedef struct _POOL_TAG_ROW {
-    volatile ULONG Tag; /* 0: the row is free */
+typedef struct DECLSPEC_ALIGN(64) _POOL_TAG_ROW {
+    volatile ULONG64 Word; /* that headers begin with: POOL_WORD_OF_TAG; 0: the row is free */
     volatile LONG64 Blocks[2];
     volatile LONG64 Bytes[2];
 } POOL_TAG_ROW, *PPOOL_TAG_ROW;
@@ -103,24 +134,16 @@ typedef struct _POOL_TAG_ROW {
 #define POOL_TAG_ROWS 256 /* the last one is for tags that find no row of their own */
 extern POOL_TAG_ROW ExpTagRows[POOL_TAG_ROWS];
 
-#define EXP_TAG_HASH(Tag) ((UCHAR)((Tag)*0x9E3779B1u >> 24))
-
-/* The row of Tag, when it is not the first one that the hash leads to. */
-UCHAR ExpProbeTagRow(ULONG Tag);
+#define EXP_TAG_HASH(Tag) ((Tag)*0x9E3779B1u >> 24)
 
 /* The row of Tag; it is made if there is none. Any IRQL, no lock. */
-FORCEINLINE UCHAR ExpFindTagRow(ULONG Tag)
-{
-    UCHAR row = EXP_TAG_HASH(Tag);
-
-    return ExpTagRows[row].Tag == Tag ? row : ExpProbeTagRow(Tag);
-}
+PPOOL_TAG_ROW ExpFindTagRow(ULONG Tag);
 
 /* Adds Blocks and Bytes to a row. Any IRQL, no lock. */
-FORCEINLINE VOID ExpCountTag(UCHAR Row, ULONG Paged, LONG64 Blocks, LONG64 Bytes)
+FORCEINLINE VOID ExpCountTag(PPOOL_TAG_ROW Row, ULONG Paged, LONG64 Blocks, LONG64 Bytes)
 {
-    InterlockedExchangeAdd64(&ExpTagRows[Row].Blocks[Paged], Blocks);
-    InterlockedExchangeAdd64(&ExpTagRows[Row].Bytes[Paged], Bytes);
+    InterlockedExchangeAdd64(&Row->Blocks[Paged], Blocks);
+    InterlockedExchangeAdd64(&Row->Bytes[Paged], Bytes);
 }
 
 VOID ExpInitializeTags(VOID);

@@ -14,27 +14,18 @@
  */
 #include "ke.h"
 
-#if DBG
-#define OWNER_MARK ((ULONG_PTR)KeGetCurrentPrcb())
-#else
-#define OWNER_MARK ((ULONG_PTR)1)
-#endif
-
 /* Interrupts off, the lock taken. Returns the flags before, for Release. */
-static ULONG_PTR Acquire(PKSPIN_LOCK Lock)
+FORCEINLINE ULONG_PTR Acquire(PKSPIN_LOCK Lock)
 {
     ULONG_PTR flags = ArchDisableInterrupts();
 
-    while (*Lock != 0 || InterlockedCompareExchange(Lock, OWNER_MARK, 0) != 0) {
-        KI_REQUIRE(*Lock != OWNER_MARK, SPIN_LOCK_ALREADY_OWNED, Lock, 0, 0, 0);
-        ArchPause();
-    }
+    KiLock(Lock);
     return flags;
 }
 
-static VOID Release(PKSPIN_LOCK Lock, ULONG_PTR Flags)
+FORCEINLINE VOID Release(PKSPIN_LOCK Lock, ULONG_PTR Flags)
 {
-    __atomic_store_n(Lock, 0, __ATOMIC_RELEASE);
+    KiUnlock(Lock);
     ArchRestoreInterrupts(Flags);
 }
 

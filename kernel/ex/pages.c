@@ -12,6 +12,10 @@
  *
  * A request for n pages takes the first n of a block that is large enough; the rest goes back. So
  * requests need not be powers of two, and both directions are O(log n).
+ *
+ * Most requests are for one page. A few single pages that were freed wait for them in a list,
+ * neither joined with their buddies nor cut off again each time; when a request finds no block,
+ * they join.
  */
 #include "ke.h"
 #include "ex.h"
@@ -19,6 +23,7 @@
 #include "bootinfo.h"
 
 #define MAXIMUM_ORDER 20 /* 4 GiB */
+#define MAXIMUM_CACHE 32 /* pages */
 
 PMM_PAGE MiPages;
 SIZE_T MiPageCount;
@@ -28,7 +33,9 @@ static ULONG64 MiFirstNumber; /* physical page number of MiPages[0] */
 static KSPIN_LOCK MiLock;
 static LIST_ENTRY MiFree[MAXIMUM_ORDER + 1];
 static ULONG64 MiOrders; /* bit k: MiFree[k] is not empty */
-static SIZE_T MiTotalPages, MiFreePageCount;
+static LIST_ENTRY MiCache;
+static SIZE_T MiCacheCount;
+static SIZE_T MiTotalPages, MiFreePageCount; /* with the cached ones */
 
 static ULONG64 NumberOf(const MM_PAGE *Page)
 {
@@ -82,7 +89,6 @@ static VOID FreeBlock(PMM_PAGE Page, ULONG Order)
 /* Frees Count pages as the largest blocks that their numbers allow. */
 static VOID FreeRange(PMM_PAGE Page, SIZE_T Count)
 {
-    MiFreePageCount += Count;
     while (Count != 0) {
         ULONG order = 63 - (ULONG)__builtin_clzll(Count);
         ULONG alignment = (ULONG)__builtin_ctzll(NumberOf(Page) | 1ULL << MAXIMUM_ORDER);
@@ -107,9 +113,28 @@ static PMM_PAGE TakeBlock(SIZE_T Count)
     order = (ULONG)__builtin_ctzll(orders);
     page = CONTAINING_RECORD(MiFree[order].Flink, MM_PAGE, Link);
     UnlinkBlock(page);
-    MiFreePageCount -= 1ULL << order;
     FreeRange(page + Count, (1ULL << order) - Count);
     return page;
+}
+
+static PMM_PAGE TakeCached(VOID)
+{
+    MiCacheCount--;
+    return CONTAINING_RECORD(RemoveHeadList(&MiCache), MM_PAGE, Link);
+}
+
+static PMM_PAGE TakePages(SIZE_T Count)
+{
+    PMM_PAGE page;
+
+    if (Count == 1 && MiCacheCount != 0)
+        return TakeCached();
+    page = TakeBlock(Count);
+    if (page || MiCacheCount == 0)
+        return page;
+    while (MiCacheCount != 0)
+        FreeBlock(TakeCached(), 0);
+    return TakeBlock(Count);
 }
 
 /* ---- for the pool ---- */
@@ -122,8 +147,9 @@ PMM_PAGE MiAllocatePages(SIZE_T Count)
     if (Count == 0 || Count > MiPageCount)
         return NULL;
     oldIrql = KiAcquireHighLock(&MiLock);
-    page = TakeBlock(Count);
+    page = TakePages(Count);
     if (page) {
+        MiFreePageCount -= Count;
         page->State = MmPageAllocated;
         page->Count = Count;
         page->WasPool = FALSE;
@@ -136,7 +162,14 @@ VOID MiFreePages(PMM_PAGE Page, SIZE_T Count)
 {
     KIRQL oldIrql = KiAcquireHighLock(&MiLock);
 
-    FreeRange(Page, Count);
+    MiFreePageCount += Count;
+    if (Count == 1 && MiCacheCount < MAXIMUM_CACHE) {
+        Page->State = MmPageCached;
+        InsertHeadList(&MiCache, &Page->Link);
+        MiCacheCount++;
+    } else {
+        FreeRange(Page, Count);
+    }
     KiReleaseHighLock(&MiLock, oldIrql);
 }
 
@@ -177,14 +210,7 @@ VOID MmFreePages(PVOID Address, SIZE_T Count)
     MiFreePages(page, Count);
 }
 
-/*
- * Says how many pages there are and how many are free. The pool adds its part.
- *
- * IRQL:    any
- * Locks:   none; the numbers are those of one moment each
- * Context: any
- * Returns: nothing
- */
+/* No lock: each number is that of one moment. */
 VOID MiQueryPages(PMM_INFORMATION Information)
 {
     Information->TotalPages = MiTotalPages;
@@ -254,18 +280,20 @@ VOID MmInitializePages(const BOOT_INFO *BootInfo)
 
     for (ULONG order = 0; order <= MAXIMUM_ORDER; order++)
         InitializeListHead(&MiFree[order]);
-    MiOrders = 0;
-    MiFreePageCount = 0;
+    InitializeListHead(&MiCache);
+    MiOrders = MiCacheCount = MiTotalPages = 0;
 
     FindExtent(BootInfo);
     tablePages = ALIGN_UP_BY(MiPageCount * sizeof(MM_PAGE), PAGE_SIZE) >> PAGE_SHIFT;
     holder = PlaceDescriptors(BootInfo, tablePages);
     for (ULONG i = 0; i < BootInfo->RangeCount; i++) {
         const BOOT_MEMORY_RANGE *range = &BootInfo->Ranges[i];
+        SIZE_T pages = range->Pages - (range == holder ? tablePages : 0);
 
-        if (IsUsable(BootInfo, range))
-            FreeRange(&MiPages[(range->Base >> PAGE_SHIFT) - MiFirstNumber],
-                      range->Pages - (range == holder ? tablePages : 0));
+        if (!IsUsable(BootInfo, range))
+            continue;
+        FreeRange(&MiPages[(range->Base >> PAGE_SHIFT) - MiFirstNumber], pages);
+        MiTotalPages += pages;
     }
-    MiTotalPages = MiFreePageCount;
+    MiFreePageCount = MiTotalPages;
 }

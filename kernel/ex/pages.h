@@ -8,13 +8,14 @@
 typedef enum _MM_PAGE_STATE {
     MmPageOther,      /* inside a block, or not the allocator's */
     MmPageFree,       /* the first of 2^Order free pages, aligned to their number */
+    MmPageCached,     /* a free page that waits for the next request for one page */
     MmPageAllocated,  /* the first of Count pages */
     MmPagePoolBlocks, /* one page of equal pool blocks */
     MmPagePoolLarge   /* the first page of a pool block of whole pages */
 } MM_PAGE_STATE;
 
 typedef struct _MM_PAGE {
-    LIST_ENTRY Link; /* Free: list of its order, allocator's lock; PoolBlocks: class's lock */
+    LIST_ENTRY Link; /* Free, Cached: allocator's lock; PoolBlocks: class's lock */
     union {
         SIZE_T Count;     /* Allocated: pages; constant */
         SIZE_T Bytes;     /* PoolLarge: requested; constant */
@@ -41,10 +42,16 @@ extern PMM_PAGE MiPages;
 extern SIZE_T MiPageCount;
 extern ULONG_PTR MiFirstPage; /* the first one's address in the direct map */
 
+/* The number in MiPages of the page that contains Address; MiPageCount or more: it has none. */
+FORCEINLINE SIZE_T MiIndexOf(const VOID *Address)
+{
+    return ((ULONG_PTR)Address - MiFirstPage) >> PAGE_SHIFT;
+}
+
 /* The descriptor of the page that contains Address; NULL if it has none. IRQL: any. */
 FORCEINLINE PMM_PAGE MiPageOf(const VOID *Address)
 {
-    SIZE_T index = ((ULONG_PTR)Address - MiFirstPage) >> PAGE_SHIFT;
+    SIZE_T index = MiIndexOf(Address);
 
     return index < MiPageCount ? &MiPages[index] : NULL;
 }

@@ -13,8 +13,6 @@
  */
 #include "ex/expool.h"
 
-#define BLOCK_UNIT 16
-
 POOL_CLASS ExpPoolClasses[POOL_CLASSES];
 volatile SIZE_T ExpPoolPages;
 
@@ -25,28 +23,25 @@ static const USHORT Strides[POOL_CLASSES] = {
 #define FIRST_ALIGNED_CLASS  26
 #define FIRST_ALIGNED_OFFSET 48
 
-/* By payload in units of 16 bytes, rounded up: the first class that is large enough. */
-static UCHAR ClassOfUnits[POOL_MAXIMUM_BLOCK / BLOCK_UNIT + 1];
+PPOOL_CLASS ExpClassOfUnits[POOL_MAXIMUM_BLOCK / POOL_BLOCK_UNIT + 1];
 
 /* ---- locks ---- */
 
 /*
- * The pool is used during the start too, at HIGH_LEVEL with one processor; otherwise at
- * DISPATCH_LEVEL at most, which is checked elsewhere.
+ * The pool is used during the start too, at HIGH_LEVEL. The IRQL then falls here for a moment,
+ * which nobody sees: interrupts are off, and there is one processor.
  */
 FORCEINLINE KIRQL AcquireClass(PPOOL_CLASS Class)
 {
-    KIRQL oldIrql = KeGetCurrentIrql();
+    KIRQL oldIrql = KiRaiseIrql(DISPATCH_LEVEL);
 
-    if (oldIrql < DISPATCH_LEVEL)
-        ArchWriteIrql(DISPATCH_LEVEL);
-    KeAcquireSpinLockAtDpcLevel(&Class->Lock);
+    KiLock(&Class->Lock);
     return oldIrql;
 }
 
 FORCEINLINE VOID ReleaseClass(PPOOL_CLASS Class, KIRQL OldIrql)
 {
-    KeReleaseSpinLockFromDpcLevel(&Class->Lock);
+    KiUnlock(&Class->Lock);
     KiLowerIrql(OldIrql);
 }
 
@@ -62,30 +57,21 @@ VOID ExpInitializeClasses(VOID)
         ExpPoolClasses[i].Stride = Strides[i];
         ExpPoolClasses[i].First = i < FIRST_ALIGNED_CLASS ? 0 : FIRST_ALIGNED_OFFSET;
     }
-    for (ULONG units = 0; units < ARRAYSIZE(ClassOfUnits); units++) {
-        if (units * BLOCK_UNIT + sizeof(POOL_HEADER) > Strides[class])
+    for (ULONG units = 0; units < ARRAYSIZE(ExpClassOfUnits); units++) {
+        if (units * POOL_BLOCK_UNIT + sizeof(POOL_HEADER) > Strides[class])
             class ++;
-        ClassOfUnits[units] = (UCHAR) class;
+        ExpClassOfUnits[units] = &ExpPoolClasses[class];
     }
     ExpPoolPages = 0;
 }
 
-static PPOOL_CLASS AlignedClass(SIZE_T Bytes)
+PPOOL_CLASS ExpAlignedClassForBytes(SIZE_T Bytes)
 {
     for (ULONG i = FIRST_ALIGNED_CLASS; i < POOL_CLASSES; i++) {
         if (Bytes + POOL_CANARY_BYTES + sizeof(POOL_HEADER) <= Strides[i])
             return &ExpPoolClasses[i];
     }
     return NULL;
-}
-
-PPOOL_CLASS ExpClassForBytes(SIZE_T Bytes, BOOLEAN CacheAligned)
-{
-    if (Bytes > POOL_MAXIMUM_BLOCK - POOL_CANARY_BYTES)
-        return NULL;
-    if (CacheAligned)
-        return AlignedClass(Bytes);
-    return &ExpPoolClasses[ClassOfUnits[(Bytes + POOL_CANARY_BYTES + BLOCK_UNIT - 1) / BLOCK_UNIT]];
 }
 
 BOOLEAN ExpIsBlock(const MM_PAGE *Page, const POOL_HEADER *Header)
@@ -152,67 +138,125 @@ static __attribute__((noinline)) VOID ReleasePage(PMM_PAGE Page)
 /* ---- blocks ---- */
 
 /*
- * Takes the first free block of a page of this class. The class is locked, the list not empty.
- * FALSE if somebody has written over the block's header: then the page is given up, so that the
- * list is sound when the error is reported.
+ * Is a free block's header as it was left? It belongs to nobody, so nobody should have written over
+ * it. A checked build looks at the link, too.
  */
-FORCEINLINE BOOLEAN TakeBlock(PPOOL_CLASS Class, PPOOL_HEADER *Header)
+FORCEINLINE BOOLEAN IsSound(const POOL_HEADER *Header)
 {
-    PMM_PAGE page = CONTAINING_RECORD(Class->Pages.Flink, MM_PAGE, Link);
-    PPOOL_HEADER header = page->FreeBlocks, next = header->NextFree;
-    BOOLEAN sound = header->State == POOL_STATE_FREE;
-
-    *Header = header;
-    if (next && ((ULONG_PTR)next ^ (ULONG_PTR)header) >= PAGE_SIZE)
-        sound = FALSE;
-    page->FreeBlocks = next;
-    page->UsedBlocks++;
-    if (!next || !sound)
-        RemoveEntryList(&page->Link);
-    return sound;
+#if DBG
+    if (Header->NextFree && ((ULONG_PTR)Header->NextFree ^ (ULONG_PTR)Header) >= PAGE_SIZE)
+        return FALSE;
+#endif
+    return Header->State == POOL_STATE_FREE;
 }
 
-PVOID ExpAllocateBlock(PPOOL_CLASS Class, SIZE_T Bytes, ULONG Tag, ULONG Paged)
+/* Takes the first free block of a page. The class is locked. */
+FORCEINLINE PPOOL_HEADER TakeBlock(PMM_PAGE Page)
 {
+    PPOOL_HEADER header = Page->FreeBlocks, next = header->NextFree;
+
+    Page->FreeBlocks = next;
+    Page->UsedBlocks++;
+    if (!next)
+        RemoveEntryList(&Page->Link);
+    return header;
+}
+
+/* Makes a block that nobody else knows an allocated one. Word: what its tag's headers begin with.
+ */
+FORCEINLINE PVOID Finish(PPOOL_HEADER Header, SIZE_T Bytes, ULONG64 Word, PPOOL_TAG_ROW Row,
+                         ULONG Paged)
+{
+    Header->Word = Word | Bytes << POOL_WORD_BYTES_SHIFT | (ULONG64)Paged << POOL_WORD_PAGED_SHIFT;
+    Header->Check = ExpHeaderCheck(Header);
+    ExpCountTag(Row, Paged, 1, (LONG64)Bytes);
+    return Header + 1;
+}
+
+/* The page with a damaged free block is given up, so that the list is sound for whoever is left. */
+static DECLSPEC_NORETURN VOID ReportDamage(PPOOL_CLASS Class, PMM_PAGE Page, KIRQL OldIrql)
+{
+    PPOOL_HEADER header = Page->FreeBlocks;
+
+    RemoveEntryList(&Page->Link);
+    ReleaseClass(Class, OldIrql);
+    KeBugCheckEx(BAD_POOL_HEADER, 0x3, (ULONG_PTR)header, header->Word, header->Check);
+}
+
+/* The whole way: with a new page, a new row for the tag, or a damaged block. */
+static __attribute__((noinline)) PVOID AllocateSlowly(PPOOL_CLASS Class, SIZE_T Bytes, ULONG Tag,
+                                                      ULONG Paged)
+{
+    PPOOL_TAG_ROW row = ExpFindTagRow(Tag);
     PPOOL_HEADER header;
-    BOOLEAN sound;
+    PMM_PAGE page;
     KIRQL oldIrql;
-    UCHAR row;
 
     while (oldIrql = AcquireClass(Class), IsListEmpty(&Class->Pages)) {
         ReleaseClass(Class, oldIrql);
         if (!AddPage(Class))
             return NULL;
     }
-    sound = TakeBlock(Class, &header);
+    page = CONTAINING_RECORD(Class->Pages.Flink, MM_PAGE, Link);
+    if (!IsSound(page->FreeBlocks))
+        ReportDamage(Class, page, oldIrql);
+    header = TakeBlock(page);
     ReleaseClass(Class, oldIrql);
-    if (!sound)
-        KeBugCheckEx(BAD_POOL_HEADER, 0x3, (ULONG_PTR)header, header->Word, header->Check);
+    return Finish(header, Bytes, POOL_WORD_OF_TAG(Tag, row - ExpTagRows), row, Paged);
+}
 
-    row = ExpFindTagRow(Tag);
-    header->Word = Tag | (ULONG64)Bytes << 32 | (ULONG64)(POOL_STATE_ALLOCATED | Paged) << 48 |
-                   (ULONG64)row << 56;
-    header->Check = ExpHeaderCheck(header);
-    ExpCountTag(row, Paged, 1, (LONG64)Bytes);
-    return header + 1;
+/*
+ * Nearly always there is a page with a free block, and the tag has been seen before. This way calls
+ * nothing, so it needs no stack frame; whatever else happens begins again, in AllocateSlowly.
+ */
+PVOID ExpAllocateBlock(PPOOL_CLASS Class, SIZE_T Bytes, ULONG Tag, ULONG Paged)
+{
+    PPOOL_TAG_ROW row = &ExpTagRows[EXP_TAG_HASH(Tag)];
+    PPOOL_HEADER header;
+    PMM_PAGE page;
+    KIRQL oldIrql;
+
+    if ((ULONG)row->Word != Tag)
+        return AllocateSlowly(Class, Bytes, Tag, Paged);
+    oldIrql = AcquireClass(Class);
+    page = CONTAINING_RECORD(Class->Pages.Flink, MM_PAGE, Link);
+    if (IsListEmpty(&Class->Pages) || !IsSound(page->FreeBlocks)) {
+        ReleaseClass(Class, oldIrql);
+        return AllocateSlowly(Class, Bytes, (ULONG)row->Word, Paged);
+    }
+    header = TakeBlock(page);
+    ReleaseClass(Class, oldIrql);
+    return Finish(header, Bytes, row->Word, row, Paged);
+}
+
+/* A page that was full belongs into the class's list; one that is empty back to the allocator. */
+static __attribute__((noinline)) VOID MovePage(PPOOL_CLASS Class, PMM_PAGE Page, BOOLEAN WasFull,
+                                               KIRQL OldIrql)
+{
+    BOOLEAN release;
+
+    if (WasFull)
+        InsertHeadList(&Class->Pages, &Page->Link);
+    release = Page->UsedBlocks == 0 && Class->Pages.Flink != Class->Pages.Blink;
+    if (release)
+        RemoveEntryList(&Page->Link);
+    ReleaseClass(Class, OldIrql);
+    if (release)
+        ReleasePage(Page);
 }
 
 VOID ExpFreeBlock(PMM_PAGE Page, PPOOL_HEADER Header)
 {
     PPOOL_CLASS class = &ExpPoolClasses[Page->Class];
-    BOOLEAN empty = FALSE;
     KIRQL oldIrql = AcquireClass(class);
+    PPOOL_HEADER next = Page->FreeBlocks;
 
     Header->State = POOL_STATE_FREE;
-    Header->NextFree = Page->FreeBlocks;
-    if (!Page->FreeBlocks)
-        InsertHeadList(&class->Pages, &Page->Link);
+    Header->NextFree = next;
     Page->FreeBlocks = Header;
-    if (--Page->UsedBlocks == 0 && class->Pages.Flink != class->Pages.Blink) {
-        RemoveEntryList(&Page->Link);
-        empty = TRUE;
-    }
-    ReleaseClass(class, oldIrql);
-    if (empty)
-        ReleasePage(Page);
+    Page->UsedBlocks--;
+    if (!next || (Page->UsedBlocks == 0 && class->Pages.Flink != class->Pages.Blink))
+        MovePage(class, Page, !next, oldIrql);
+    else
+        ReleaseClass(class, oldIrql);
 }

@@ -24,28 +24,28 @@ VOID ExpInitializeTags(VOID)
 }
 
 /* The row that has Tag or is free for it; the last row if there is neither. */
-static UCHAR Probe(ULONG Tag)
+static ULONG Probe(ULONG Tag)
 {
     for (ULONG i = 0; i < PROBES; i++) {
         ULONG row = (EXP_TAG_HASH(Tag) + i) % OTHER_ROW;
 
-        if (ExpTagRows[row].Tag == Tag || ExpTagRows[row].Tag == 0)
-            return (UCHAR)row;
+        if (ExpTagRows[row].Word == 0 || (ULONG)ExpTagRows[row].Word == Tag)
+            return row;
     }
     return OTHER_ROW;
 }
 
-UCHAR ExpProbeTagRow(ULONG Tag)
+PPOOL_TAG_ROW ExpFindTagRow(ULONG Tag)
 {
     for (;;) {
-        UCHAR row = Probe(Tag);
-        ULONG owner;
+        ULONG row = Probe(Tag);
+        ULONG64 word;
 
         if (row == OTHER_ROW)
-            return row;
-        owner = InterlockedCompareExchange(&ExpTagRows[row].Tag, Tag, 0);
-        if (owner == 0 || owner == Tag)
-            return row;
+            return &ExpTagRows[row];
+        word = InterlockedCompareExchange64(&ExpTagRows[row].Word, POOL_WORD_OF_TAG(Tag, row), 0);
+        if (word == 0 || (ULONG)word == Tag)
+            return &ExpTagRows[row];
     }
 }
 
@@ -70,7 +70,7 @@ VOID ExQueryPoolTag(ULONG Tag, PSIZE_T Blocks, PSIZE_T Bytes)
     if (Tag != 0) {
         const POOL_TAG_ROW *row = &ExpTagRows[Probe(Tag)];
 
-        if (row->Tag == Tag || row == &ExpTagRows[OTHER_ROW])
+        if ((ULONG)row->Word == Tag || row == &ExpTagRows[OTHER_ROW])
             AddRow(row, Blocks, Bytes);
         return;
     }

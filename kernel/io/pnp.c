@@ -15,6 +15,7 @@ typedef struct _PLATFORM_DEVICE {
 } PLATFORM_DEVICE;
 
 static const PLATFORM_DEVICE PlatformDevices[] = {
+    {"iotimer", 1},
     {"rtc", 8},
 };
 

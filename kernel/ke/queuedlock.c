@@ -63,7 +63,7 @@ FORCEINLINE VOID Acquire(PKSPIN_LOCK SpinLock, PKLOCK_QUEUE_HANDLE LockHandle)
 }
 
 /* Gives the lock to the next one, who has come or is coming. */
-static __attribute__((noinline)) VOID HandOver(PKSPIN_LOCK_QUEUE Own)
+FORCEINLINE VOID HandOver(PKSPIN_LOCK_QUEUE Own)
 {
     PKSPIN_LOCK_QUEUE next;
 

@@ -22,44 +22,32 @@
  */
 #include "ke.h"
 
-#if DBG
-#define OWNER_MARK ((ULONG_PTR)KeGetCurrentPrcb())
-#else
-#define OWNER_MARK ((ULONG_PTR)1)
-#endif
-
-FORCEINLINE BOOLEAN TryAcquire(PKSPIN_LOCK SpinLock)
-{
-#if DBG
-    ULONG_PTR unlocked = 0;
-
-    return __atomic_compare_exchange_n(SpinLock, &unlocked, OWNER_MARK, FALSE, __ATOMIC_ACQUIRE,
-                                       __ATOMIC_RELAXED);
-#else
-    return __atomic_exchange_n(SpinLock, OWNER_MARK, __ATOMIC_ACQUIRE) == 0;
-#endif
-}
-
 /*
- * The lock was held: waits for it, then returns Result. It stands apart, and passes Result
- * through, so that the way without waiting needs neither a stack frame nor a saved register.
+ * Waits for a lock that was held, and takes it. It stands apart, and passes Result through, so that
+ * the way without waiting ends here in a jump: it needs neither a stack frame nor a saved register.
+ *
+ * IRQL:    any that the lock is taken at (not checked)
+ * Locks:   returns with Lock held
+ * Context: any
+ * Returns: Result
+ * Source:  contract T-SL-4, X-7
  */
-static __attribute__((noinline)) KIRQL Wait(PKSPIN_LOCK SpinLock, KIRQL Result)
+KIRQL KiWaitForLock(PKSPIN_LOCK Lock, KIRQL Result)
 {
     do {
-        ULONG_PTR owner = __atomic_load_n(SpinLock, __ATOMIC_RELAXED);
+        ULONG_PTR holder = __atomic_load_n(Lock, __ATOMIC_RELAXED);
 
-        KI_REQUIRE(owner != OWNER_MARK, SPIN_LOCK_ALREADY_OWNED, SpinLock, 0, 0, 0);
-        if (owner != 0)
+        KI_REQUIRE(holder != KI_LOCK_MARK, SPIN_LOCK_ALREADY_OWNED, Lock, 0, 0, 0);
+        if (holder != 0)
             ArchPause();
-    } while (!TryAcquire(SpinLock));
+    } while (!KiTryLock(Lock));
     return Result;
 }
 
 FORCEINLINE VOID Release(PKSPIN_LOCK SpinLock)
 {
-    KI_REQUIRE(*SpinLock == OWNER_MARK, SPIN_LOCK_NOT_OWNED, SpinLock, 0, 0, 0);
-    __atomic_store_n(SpinLock, 0, __ATOMIC_RELEASE);
+    KI_REQUIRE(*SpinLock == KI_LOCK_MARK, SPIN_LOCK_NOT_OWNED, SpinLock, 0, 0, 0);
+    KiUnlock(SpinLock);
 }
 
 /*
@@ -77,8 +65,8 @@ KIRQL KeAcquireSpinLockRaiseToDpc(PKSPIN_LOCK SpinLock)
 
     KIRQL oldIrql = KiRaiseIrql(DISPATCH_LEVEL);
 
-    if (!TryAcquire(SpinLock))
-        return Wait(SpinLock, oldIrql);
+    if (!KiTryLock(SpinLock))
+        return KiWaitForLock(SpinLock, oldIrql);
     return oldIrql;
 }
 
@@ -112,8 +100,8 @@ VOID KeReleaseSpinLock(PKSPIN_LOCK SpinLock, KIRQL NewIrql)
 VOID KeAcquireSpinLockAtDpcLevel(PKSPIN_LOCK SpinLock)
 {
     KI_REQUIRE_IRQL_AT_LEAST(DISPATCH_LEVEL, 0x40, "IrqlDispatch", SpinLock);
-    if (!TryAcquire(SpinLock))
-        (void)Wait(SpinLock, 0);
+    if (!KiTryLock(SpinLock))
+        (void)KiWaitForLock(SpinLock, 0);
 }
 
 /*
@@ -144,7 +132,7 @@ VOID KeReleaseSpinLockFromDpcLevel(PKSPIN_LOCK SpinLock)
 BOOLEAN KeTryToAcquireSpinLockAtDpcLevel(PKSPIN_LOCK SpinLock)
 {
     KI_REQUIRE_IRQL_AT_LEAST(DISPATCH_LEVEL, 0x40, "IrqlDispatch", SpinLock);
-    return *SpinLock == 0 && TryAcquire(SpinLock);
+    return *SpinLock == 0 && KiTryLock(SpinLock);
 }
 
 /*
@@ -176,8 +164,8 @@ KIRQL KeAcquireSpinLockForDpc(PKSPIN_LOCK SpinLock)
 
     KIRQL oldIrql = KiRaiseIrql(DISPATCH_LEVEL);
 
-    if (!TryAcquire(SpinLock))
-        return Wait(SpinLock, oldIrql);
+    if (!KiTryLock(SpinLock))
+        return KiWaitForLock(SpinLock, oldIrql);
     return oldIrql;
 }
 
@@ -211,8 +199,8 @@ KIRQL KiAcquireHighLock(PKSPIN_LOCK Lock)
 {
     KIRQL oldIrql = KiRaiseIrql(HIGH_LEVEL);
 
-    if (!TryAcquire(Lock))
-        return Wait(Lock, oldIrql);
+    if (!KiTryLock(Lock))
+        return KiWaitForLock(Lock, oldIrql);
     return oldIrql;
 }
 

@@ -98,8 +98,7 @@ VOID KiThreadStart(VOID)
 static VOID AbandonMutants(PKTHREAD Thread)
 {
     while (!IsListEmpty(&Thread->MutantList)) {
-        PKMUTANT mutant =
-            CONTAINING_RECORD(Thread->MutantList.Flink, KMUTANT, MutantListEntry);
+        PKMUTANT mutant = CONTAINING_RECORD(Thread->MutantList.Flink, KMUTANT, MutantListEntry);
         if (mutant->ApcDisable) {
             KiUnlockDispatcher(PASSIVE_LEVEL);
             KeBugCheckEx(THREAD_TERMINATE_HELD_MUTEX, (ULONG_PTR)Thread, (ULONG_PTR)mutant, 0, 0);

@@ -36,9 +36,9 @@ BOOLEAN KiIsTimerQueued(const KTIMER *Timer)
 
     return IsTimerType(Timer) && Timer->Header.Inserted == TRUE &&
            Timer->Header.Size == sizeof(KTIMER) / sizeof(ULONG) &&
-           Timer->Processor < (ULONG)KeNumberProcessors && ArchIsAddressMapped(&entry->Flink->Blink) &&
-           entry->Flink->Blink == entry && ArchIsAddressMapped(entry->Blink) &&
-           entry->Blink->Flink == entry;
+           Timer->Processor < (ULONG)KeNumberProcessors &&
+           ArchIsAddressMapped(&entry->Flink->Blink) && entry->Flink->Blink == entry &&
+           ArchIsAddressMapped(entry->Blink) && entry->Blink->Flink == entry;
 }
 
 /*

@@ -165,8 +165,7 @@ static VOID EndAtOnce(PVOID Context)
  */
 NTSTATUS PsCreateSystemThread(PHANDLE ThreadHandle, ULONG DesiredAccess,
                               POBJECT_ATTRIBUTES ObjectAttributes, HANDLE ProcessHandle,
-                              PCLIENT_ID ClientId, PKSTART_ROUTINE StartRoutine,
-                              PVOID StartContext)
+                              PCLIENT_ID ClientId, PKSTART_ROUTINE StartRoutine, PVOID StartContext)
 {
     KI_REQUIRE_IRQL_AT_MOST(PASSIVE_LEVEL, 0x2001C, "IrqlPsPassive", StartRoutine);
     UNREFERENCED_PARAMETER(DesiredAccess);

@@ -47,10 +47,10 @@ static VOID ExpireAll(PEXPIRING Timers, ULONG Count, ULONG Sample)
         ;
     BENCH_BEGIN();
     KeLowerIrql(PASSIVE_LEVEL);
+    while (BenchRuns != Count) /* free-running, the emulator brings the interrupt some time later */
+        ;
     BENCH_END();
     BenchTake(Sample, Count);
-    if (BenchRuns != Count)
-        BenchError("%u of %u DPCs have run", BenchRuns, Count);
 }
 
 static VOID ExpireEach(ULONG Count)

@@ -1,4 +1,4 @@
-/* sources: kernel/ex/interlocked.c tests/host/support/support.c tests/host/support/threads.c */
+/* sources: kernel/ex/interlocked.c kernel/ke/spinlock.c tests/host/support/support.c tests/host/support/threads.c */
 /* Lists and numbers under a lock: results, the interrupt flag, exclusion by several threads. */
 #include "support/support.h"
 #include "support/threads.h"

@@ -1,4 +1,4 @@
-/* sources: kernel/ex/lookaside.c kernel/ex/lookasideex.c kernel/ex/lookasidecore.c kernel/ex/pages.c kernel/ex/pool.c kernel/ex/poolblock.c kernel/ex/poolcheck.c kernel/ex/poolreport.c kernel/ex/pooltag.c kernel/ex/interlocked.c kernel/ex/slist.c kernel/ke/spinlock.c tests/host/support/support.c tests/host/support/memory.c */
+/* sources: kernel/ex/lookaside.c kernel/ex/lookasideex.c kernel/ex/lookasidecore.c kernel/ex/pages.c kernel/ex/pool.c kernel/ex/poolflags.c kernel/ex/poolblock.c kernel/ex/poolcheck.c kernel/ex/poolreport.c kernel/ex/pooltag.c kernel/ex/interlocked.c kernel/ex/slist.c kernel/ke/spinlock.c tests/host/support/support.c tests/host/support/memory.c */
 /* Lookaside lists of the three kinds over the real pool. */
 #include "support/support.h"
 #include "support/memory.h"

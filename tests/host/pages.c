@@ -131,7 +131,7 @@ static void MemoryIsZeroed(void **State)
 static void BuddiesJoin(void **State)
 {
     static PVOID pages[PAGES];
-    SIZE_T count = 0, largest = 0;
+    SIZE_T count = 0, largest = 0, cached = 0;
     PVOID block;
 
     (void)State;
@@ -155,6 +155,10 @@ static void BuddiesJoin(void **State)
         pages[n] = pages[left - 1];
     }
     assert_int_equal(Query().FreePages, count);
+    /* A few single pages wait apart. */
+    for (SIZE_T i = 0; i < MiPageCount; i++)
+        cached += MiPages[i].State == MmPageCached;
+    assert_in_range(cached, 1, 32);
     block = MmAllocatePages(largest);
     assert_non_null(block);
     assert_int_equal(PageIndex(block), 256);
@@ -253,6 +257,9 @@ static void WrongFreesAreReported(void **State)
     EXPECT_BUGCHECK(BAD_POOL_CALLER, 0x46, MmFreePages(NULL, 1));
     MmFreePages(pages, 4);
     EXPECT_BUGCHECK(BAD_POOL_CALLER, 0x46, MmFreePages(pages, 4));
+    pages = MmAllocatePages(1);
+    MmFreePages(pages, 1);
+    EXPECT_BUGCHECK(BAD_POOL_CALLER, 0x46, MmFreePages(pages, 1));
     assert_int_equal(Query().FreePages, Query().TotalPages);
 }
 

@@ -1,4 +1,4 @@
-/* sources: kernel/ex/pages.c kernel/ex/pool.c kernel/ex/poolblock.c kernel/ex/poolcheck.c kernel/ex/poolreport.c kernel/ex/pooltag.c kernel/ex/lookasidecore.c kernel/ex/interlocked.c kernel/ex/slist.c kernel/ke/spinlock.c tests/host/support/support.c tests/host/support/memory.c tests/host/support/threads.c */
+/* sources: kernel/ex/pages.c kernel/ex/pool.c kernel/ex/poolflags.c kernel/ex/poolblock.c kernel/ex/poolcheck.c kernel/ex/poolreport.c kernel/ex/pooltag.c kernel/ex/lookasidecore.c kernel/ex/interlocked.c kernel/ex/slist.c kernel/ke/spinlock.c tests/host/support/support.c tests/host/support/memory.c tests/host/support/threads.c */
 /* The pool in its checked build: placement, contents, statistics, and each error with its code. */
 #include "support/support.h"
 #include "support/memory.h"
@@ -281,7 +281,7 @@ static void TheTableOfTagsIsBounded(void **State)
     AssertUse(0x61000000, 1, 10);
     AssertUse(0, 1000, 12997);
     assert_true(ExpTagRows[POOL_TAG_ROWS - 1].Blocks[0] > 0);
-    assert_int_equal(ExpTagRows[POOL_TAG_ROWS - 1].Tag, 0);
+    assert_int_equal(ExpTagRows[POOL_TAG_ROWS - 1].Word, 0);
     for (ULONG i = 0; i < ARRAYSIZE(blocks); i++)
         ExFreePoolWithTag(blocks[i], 0x61000000 + i);
     AssertNothingLost();
@@ -356,31 +356,34 @@ static void RandomAgainstModel(void **State)
 
 /* ---- several threads ---- */
 
-/* Each thread has blocks of its own of few sizes, so that all meet in the same classes. */
+/*
+ * Each thread has blocks of its own, nearly all of one class. A block that two threads have would
+ * be written by both.
+ */
 static ULONG_PTR UsePool(ULONG Number)
 {
-    MODEL_BLOCK blocks[16] = {0};
+    PULONG blocks[16] = {NULL};
     ULONG seed = Number;
 
-    for (ULONG n = 0; n < 50000; n++) {
-        MODEL_BLOCK *block;
+    for (ULONG n = 0; n < 300000; n++) {
+        PULONG *block;
 
         seed = seed * 1664525 + 1013904223;
         block = &blocks[seed >> 28];
-        if (block->Address) {
-            AssertFilled(block);
-            ExFreePoolWithTag(block->Address, block->Tag);
-            block->Address = NULL;
-            continue;
+        if (*block) {
+            if (**block != (seed >> 28 << 8) + Number)
+                abort();
+            ExFreePoolWithTag(*block, TAG + Number % 2);
+            *block = NULL;
+        } else {
+            *block = ExAllocatePoolWithTag(NonPagedPool, (seed >> 16 & 0xFFF) ? 10 : 5000,
+                                           TAG + Number % 2);
+            **block = (seed >> 28 << 8) + Number;
         }
-        block->Bytes = seed >> 20 & 0xFF ? 1 + (seed >> 16 & 0x7F) : 5000;
-        block->Tag = TAG + Number;
-        block->Address = ExAllocatePoolWithTag(NonPagedPool, block->Bytes, block->Tag);
-        Fill(block);
     }
     for (ULONG i = 0; i < ARRAYSIZE(blocks); i++) {
-        if (blocks[i].Address)
-            ExFreePool(blocks[i].Address);
+        if (blocks[i])
+            ExFreePool(blocks[i]);
     }
     return 0;
 }
@@ -390,6 +393,33 @@ static void ThreadsShareThePool(void **State)
     (void)State;
     HostRunThreads(UsePool);
     AssertNothingLost();
+}
+
+/* Tags with the same hash, which all threads see for the first time at the same moment. */
+static ULONG CollidingTags[8];
+
+static ULONG_PTR UseNewTags(ULONG Number)
+{
+    for (ULONG i = 0; i < ARRAYSIZE(CollidingTags); i++)
+        ExAllocatePoolWithTag(NonPagedPool, 16, CollidingTags[(i + Number) % 8]);
+    return 0;
+}
+
+static void ATagHasOneRow(void **State)
+{
+    ULONG count = 0;
+
+    (void)State;
+    for (ULONG tag = TAG; count < ARRAYSIZE(CollidingTags); tag++) {
+        if (EXP_TAG_HASH(tag) == EXP_TAG_HASH(TAG))
+            CollidingTags[count++] = tag;
+    }
+    for (ULONG round = 0; round < 300; round++) {
+        ExInitializePool();
+        HostRunThreads(UseNewTags);
+        for (ULONG i = 0; i < ARRAYSIZE(CollidingTags); i++)
+            AssertUse(CollidingTags[i], HOST_THREADS, HOST_THREADS * 16);
+    }
 }
 
 /* ---- errors of requests: T-POOL-5, T-POOL-6, T-POOL-8 ---- */
@@ -660,6 +690,7 @@ int main(void)
         TEST(TheTableOfTagsIsBounded),
         TEST(RandomAgainstModel),
         TEST(ThreadsShareThePool),
+        TEST(ATagHasOneRow),
         TEST(RequestsAtTooHighAnIrql),
         TEST(TheStartMayAllocateAtHighLevel),
         TEST(RequestsThatAskForNothing),

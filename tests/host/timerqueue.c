@@ -3,15 +3,15 @@
 #include "support/support.h"
 #include "ke/timerqueue.h"
 
-#define LATEST ((ULONG64)MAXLONGLONG)
+#define LATEST       ((ULONG64)MAXLONGLONG)
+#define MODEL_TIMERS 150 /* most timers that are shifted at once */
 
 /* A timer and what the model knows of it. */
 typedef struct _MODEL_TIMER {
     KTIMER Timer;
     BOOLEAN Set;
-    BOOLEAN Shifted; /* became due at once by a shift: its order among equals is open */
     ULONG64 Due;
-    ULONG64 Sequence; /* of settings */
+    ULONG64 Sequence; /* of settings: the order among equal due times */
 } MODEL_TIMER;
 
 static KTIMER_QUEUE Queue;
@@ -37,7 +37,6 @@ static VOID Set(MODEL_TIMER *Timer, ULONG64 Due)
     Timer->Timer.DueTime.QuadPart = Due;
     KiInsertTimer(&Queue, &Timer->Timer);
     Timer->Set = TRUE;
-    Timer->Shifted = FALSE;
     Timer->Due = Timer->Timer.DueTime.QuadPart;
     Timer->Sequence = Sequence++;
     assert_int_equal(Timer->Due, Due < Queue.Cursor ? Queue.Cursor : Due);
@@ -74,10 +73,8 @@ static ULONG TakeAll(MODEL_TIMER *Timers, ULONG Count)
     while ((timer = KiTakeDueTimer(&Queue, Now)) != NULL) {
         expected = First(Timers, Count);
         assert_non_null(expected);
-        assert_int_equal(ModelOf(timer)->Due, expected->Due);
+        assert_ptr_equal(ModelOf(timer), expected);
         assert_true(expected->Due <= Now);
-        if (!expected->Shifted && !ModelOf(timer)->Shifted)
-            assert_ptr_equal(ModelOf(timer), expected);
         ModelOf(timer)->Set = FALSE;
         taken++;
     }
@@ -234,25 +231,43 @@ static VOID SetAbsolute(MODEL_TIMER *Timer, ULONG64 Due, BOOLEAN Absolute)
     Set(Timer, Due);
 }
 
-/* Shifts the absolute ones in queue and model. They go behind others that are due then. */
+static int CompareOrder(const void *A, const void *B)
+{
+    const MODEL_TIMER *a = *(MODEL_TIMER *const *)A, *b = *(MODEL_TIMER *const *)B;
+
+    if (a->Due != b->Due)
+        return a->Due < b->Due ? -1 : 1;
+    return a->Sequence < b->Sequence ? -1 : a->Sequence > b->Sequence;
+}
+
+static ULONG64 ShiftedDue(const MODEL_TIMER *Timer, LONG64 By)
+{
+    __int128 due = (__int128)Timer->Due + (Timer->Timer.Header.Absolute ? By : 0);
+
+    if (due < (__int128)Queue.Cursor)
+        return Queue.Cursor;
+    return due > (__int128)LATEST ? LATEST : (ULONG64)due;
+}
+
+/*
+ * Shifts the absolute timers in queue and model. Due times that become equal by it, above all
+ * because they have gone by, keep the order that they had.
+ */
 static VOID Shift(MODEL_TIMER *Timers, ULONG Count, LONG64 By)
 {
-    ULONG64 behind = Sequence;
+    MODEL_TIMER *order[MODEL_TIMERS];
+    ULONG set = 0;
 
     KiShiftAbsoluteTimers(&Queue, By);
     for (ULONG i = 0; i < Count; i++) {
-        MODEL_TIMER *timer = &Timers[i];
-        __int128 due = (__int128)timer->Due + By;
-
-        if (!timer->Set || !timer->Timer.Header.Absolute)
-            continue;
-        due = due > (__int128)LATEST ? (__int128)LATEST : due;
-        if (due < (__int128)Queue.Cursor || due == (__int128)LATEST)
-            timer->Shifted = TRUE;
-        timer->Due = due < (__int128)Queue.Cursor ? Queue.Cursor : (ULONG64)due;
-        timer->Sequence += behind;
-        Sequence = Sequence > timer->Sequence ? Sequence : timer->Sequence + 1;
-        assert_int_equal(timer->Timer.DueTime.QuadPart, timer->Due);
+        if (Timers[i].Set)
+            order[set++] = &Timers[i];
+    }
+    qsort(order, set, sizeof(order[0]), CompareOrder);
+    for (ULONG i = 0; i < set; i++) {
+        order[i]->Due = ShiftedDue(order[i], By);
+        order[i]->Sequence = Sequence++;
+        assert_int_equal(order[i]->Timer.DueTime.QuadPart, order[i]->Due);
     }
 }
 
@@ -291,9 +306,21 @@ static void ExtremeShiftsSaturate(void **State)
     assert_int_equal(TakeAll(timers, 2), 2);
 }
 
-/* ---- at random ---- */
+/* Timers set in another order than they are due, all of which a shift makes due at once. */
+static void WhatBecomesDueKeepsItsOrder(void **State)
+{
+    static MODEL_TIMER timers[MODEL_TIMERS];
 
-#define MODEL_TIMERS 150
+    (void)State;
+    for (ULONG i = 0; i < MODEL_TIMERS; i++)
+        SetAbsolute(&timers[i], 1000000 + HostRandomBelow(i % 2 ? 100000 : 100), i % 10 != 0);
+    Shift(timers, MODEL_TIMERS, -5000000);
+    assert_int_equal(TakeAll(timers, MODEL_TIMERS), MODEL_TIMERS * 9 / 10);
+    Now = 2000000;
+    assert_int_equal(TakeAll(timers, MODEL_TIMERS), MODEL_TIMERS / 10);
+}
+
+/* ---- at random ---- */
 
 /* Distances of all sizes, borders of all levels, times that others have already, and the past. */
 static ULONG64 RandomDue(const MODEL_TIMER *Timers)
@@ -415,17 +442,12 @@ static void AMillionTimers(void **State)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(NothingIsDueInAnEmptyQueue),
-        TEST(NeverEarlyNeverLate),
-        TEST(EqualOnesInOrderOfSetting),
-        TEST(TheDistantFutureHasItsOrder),
-        TEST(PastDueTimesAreDueNow),
-        TEST(RemovedTimersDoNotCome),
-        TEST(TheClockFollowsNextDue),
-        TEST(ShiftsMoveAbsoluteTimersOnly),
-        TEST(ExtremeShiftsSaturate),
-        TEST(RandomAgainstModel),
-        TEST(AMillionTimers),
+        TEST(NothingIsDueInAnEmptyQueue), TEST(NeverEarlyNeverLate),
+        TEST(EqualOnesInOrderOfSetting),  TEST(TheDistantFutureHasItsOrder),
+        TEST(PastDueTimesAreDueNow),      TEST(RemovedTimersDoNotCome),
+        TEST(TheClockFollowsNextDue),     TEST(ShiftsMoveAbsoluteTimersOnly),
+        TEST(ExtremeShiftsSaturate),      TEST(WhatBecomesDueKeepsItsOrder),
+        TEST(RandomAgainstModel),         TEST(AMillionTimers),
     };
 
     return cmocka_run_group_tests_name("timerqueue", tests, NULL, NULL);

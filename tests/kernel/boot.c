@@ -48,16 +48,17 @@ TEST(processor_blocks_behind_gs)
 
 /* ---- memory ---- */
 
-#define ENTRY_PRESENT  0x1ULL
-#define ENTRY_WRITE    0x2ULL
-#define ENTRY_LARGE    0x80ULL
-#define ENTRY_NX       0x8000000000000000ULL
-#define ENTRY_ADDRESS  0x000FFFFFFFFFF000ULL
-#define CR0_WP         0x10000ULL
+#define ENTRY_PRESENT 0x1ULL
+#define ENTRY_WRITE   0x2ULL
+#define ENTRY_LARGE   0x80ULL
+#define ENTRY_NX      0x8000000000000000ULL
+#define ENTRY_ADDRESS 0x000FFFFFFFFFF000ULL
+#define CR0_WP        0x10000ULL
 
 typedef struct _WALK {
-    ULONG64 Entry;  /* with the rights of all levels: NX set in one is set, W clear in one is clear */
-    ULONG64 Size;   /* of what it maps */
+    ULONG64
+    Entry;        /* with the rights of all levels: NX set in one is set, W clear in one is clear */
+    ULONG64 Size; /* of what it maps */
 } WALK;
 
 /* Walks this processor's page tables. */

@@ -61,7 +61,7 @@ TEST(T_DRIVER_2)
     CHECK_EQUAL(IopLoadDriver("testfail"), STATUS_NO_SUCH_DEVICE); /* what the driver says */
     CHECK_EQUAL(KtFindDriver("testfail"), NULL);
     CHECK_EQUAL(IoDeleteSymbolicLink(&link), STATUS_OBJECT_NAME_NOT_FOUND); /* no Unload */
-    CHECK_EQUAL(IopLoadDriver("testfail"), STATUS_NO_SUCH_DEVICE); /* and again */
+    CHECK_EQUAL(IopLoadDriver("testfail"), STATUS_NO_SUCH_DEVICE);          /* and again */
     CheckMemory();
     CHECK_EQUAL(IopLoadDriver("nobody"), STATUS_OBJECT_NAME_NOT_FOUND);
     CHECK(!NT_SUCCESS(IopUnloadDriver("nobody")));
@@ -179,9 +179,8 @@ TEST(driver_of_an_address)
     if (!CHECK(extension != NULL))
         return;
     CHECK(IopFindDriverByAddress((PVOID)(ULONG_PTR)extension->Touch) != NULL);
-    CHECK_EQUAL(strcmp(IopFindDriverByAddress((PVOID)(ULONG_PTR)extension->Touch)->Name,
-                       "testtool"),
-                0);
+    CHECK_EQUAL(
+        strcmp(IopFindDriverByAddress((PVOID)(ULONG_PTR)extension->Touch)->Name, "testtool"), 0);
     CHECK_EQUAL(IopFindDriverByAddress((PVOID)(ULONG_PTR)IopLoadDriver), NULL);
     CHECK_EQUAL(IopUnloadDriver("testtool"), STATUS_SUCCESS);
 }

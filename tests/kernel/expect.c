@@ -147,7 +147,6 @@ BOOLEAN KtArm(ULONG64 Code, ULONG_PTR P1, ULONG_PTR P2, ULONG_PTR P3, ULONG_PTR 
 static VOID Repair(const EXPECTATION *Mine)
 {
     PKPRCB prcb = KeGetCurrentPrcb();
-    BOOLEAN interrupted = CountInService() > Mine->InService;
 
     while (CountInService() > Mine->InService)
         ArchEndInterrupt();
@@ -157,8 +156,7 @@ static VOID Repair(const EXPECTATION *Mine)
     prcb->DpcRoutine = Mine->DpcRoutine;
     prcb->TimerDpc = Mine->TimerDpc;
     prcb->DpcData.DispatchRequested = Mine->DispatchRequested;
-    if (interrupted)
-        KiSetClockForTimers(prcb); /* the clock interrupt that was left has not set it again */
+    KiSetClockForTimers(prcb); /* if a clock interrupt was left, it has not set the next one */
 }
 
 static BOOLEAN Agrees(ULONG64 Expected, ULONG64 Actual)

@@ -9,7 +9,7 @@ typedef struct _ISR_RECORD {
     PKINTERRUPT Seen; /* of the latest call */
     KIRQL Irql;
     BOOLEAN LockHeld;
-    BOOLEAN Claim;    /* what the ISR returns */
+    BOOLEAN Claim; /* what the ISR returns */
     CHAR Event;
     PKSPIN_LOCK Lock; /* the driver's, or NULL */
 } ISR_RECORD;
@@ -119,8 +119,8 @@ SERVICE_ROUTINE(LowIsr)
     KtTrace('l');
     KtInterruptHere(KT_VECTOR(11, 0)); /* comes in at once */
     KtTrace('m');
-    KtNextTick();                      /* and so does the clock */
-    KtInterruptHere(KT_VECTOR(5, 0));  /* the same level: waits until this ISR has returned */
+    KtNextTick();                     /* and so does the clock */
+    KtInterruptHere(KT_VECTOR(5, 0)); /* the same level: waits until this ISR has returned */
     KtTrace('n');
     return TRUE;
 }

@@ -130,7 +130,16 @@ SERVICE_ROUTINE(LineIsr)
     return TRUE;
 }
 
-/* Connects the device's line for the processors in Mask and lets it interrupt Count times. */
+/* The clock's own line cannot be connected: there is no vector, or the connecting fails. */
+static BOOLEAN IsTakenByTheClock(const LINE_DEVICE *Device)
+{
+    return Device->IsaInterrupt == 0 && strcmp(ArchClockName(), "hpet") == 0;
+}
+
+/*
+ * Connects the device's line for the processors in Mask and lets it interrupt Count times.
+ * FALSE if it cannot be connected.
+ */
 static BOOLEAN RunLine(const LINE_DEVICE *Device, KAFFINITY Mask, LONG Count)
 {
     PKINTERRUPT interrupt;
@@ -142,13 +151,17 @@ static BOOLEAN RunLine(const LINE_DEVICE *Device, KAFFINITY Mask, LONG Count)
     KtPrepareProbe(&Record.Probe);
     Record.Device = Device;
     Record.Wanted = Count;
-    vector = HalGetInterruptVector(Isa, 0, Device->IsaInterrupt, Device->IsaInterrupt,
-                                   &Record.Irql, &possible);
+    vector = HalGetInterruptVector(Isa, 0, Device->IsaInterrupt, Device->IsaInterrupt, &Record.Irql,
+                                   &possible);
+    if (vector == 0 && IsTakenByTheClock(Device))
+        return FALSE;
     CHECK(vector != 0);
     CHECK_EQUAL(vector >> 4, Record.Irql);
     CHECK_EQUAL(possible & KeQueryActiveProcessors(), KeQueryActiveProcessors());
     status = IoConnectInterrupt(&interrupt, LineIsr, &Record, NULL, vector, Record.Irql,
                                 Record.Irql, Latched, FALSE, Mask, FALSE);
+    if (!NT_SUCCESS(status) && IsTakenByTheClock(Device))
+        return FALSE;
     if (!CHECK_EQUAL(status, STATUS_SUCCESS))
         return FALSE;
     Device->Start();
@@ -171,7 +184,8 @@ TEST(T_IoConnectInterrupt_1__T_INT_1_three_levels)
         CHECK_AT_LEAST(Record.Runs, 10);
         levels |= 1u << Record.Irql;
     }
-    CHECK_EQUAL(KtCountBits(levels), 3); /* three devices, three IRQLs */
+    /* three devices, three IRQLs; the HPET takes the interval timer's line for itself */
+    CHECK_EQUAL(KtCountBits(levels), IsTakenByTheClock(&Devices[0]) ? 2 : 3);
 }
 
 TEST(T_IoConnectInterrupt_6)

@@ -122,8 +122,8 @@ TEST(T_IoConnectInterrupt_4_class_and_irql)
     PKINTERRUPT interrupt = POISONED_INTERRUPT;
     static const ULONG wrong[] = {0x00, 0x1F, 0x2F, 0xCF, 0xD1, 0xE1, 0xFF, 0x100, 0x15A};
 
-    CHECK_EQUAL(IoConnectInterrupt(&interrupt, CountIsr, NULL, NULL, KT_VECTOR(6, 0), 7, 7,
-                                   Latched, FALSE, 1, FALSE),
+    CHECK_EQUAL(IoConnectInterrupt(&interrupt, CountIsr, NULL, NULL, KT_VECTOR(6, 0), 7, 7, Latched,
+                                   FALSE, 1, FALSE),
                 STATUS_INVALID_PARAMETER);
     for (ULONG i = 0; i < ARRAYSIZE(wrong); i++)
         CHECK(!NT_SUCCESS(IoConnectInterrupt(&interrupt, CountIsr, NULL, NULL, wrong[i],
@@ -159,8 +159,8 @@ TEST(T_IoConnectInterrupt_7)
 {
     PKINTERRUPT interrupt;
 
-    CHECK_EQUAL(IoConnectInterrupt(&interrupt, CountIsr, NULL, NULL, KT_VECTOR(5, 0), 5, 5,
-                                   Latched, FALSE, 1, TRUE),
+    CHECK_EQUAL(IoConnectInterrupt(&interrupt, CountIsr, NULL, NULL, KT_VECTOR(5, 0), 5, 5, Latched,
+                                   FALSE, 1, TRUE),
                 STATUS_SUCCESS); /* FloatingSave is harmless on x64 */
     Runs = 0;
     KtInterruptHere(KT_VECTOR(5, 0));
@@ -388,15 +388,57 @@ TEST(T_IoConnectInterruptEx_5)
     IoDeleteDevice(device);
 }
 
+static volatile LONG IrqlInIsr;
+
+SERVICE_ROUTINE(RecordIrql)
+{
+    IrqlInIsr = KeGetCurrentIrql();
+    return TRUE;
+}
+
+/* The kernel knows the device's line; SynchronizeIrql is a minimum. */
+TEST(T_IoConnectInterruptEx_3)
+{
+    static const KIRQL minimums[] = {PASSIVE_LEVEL, 4, 6, 9}, expected[] = {6, 6, 6, 9};
+    PDEVICE_OBJECT device = CreateDevice();
+
+    IopSetDeviceVector(device, KT_VECTOR(6, 2));
+    for (ULONG i = 0; i < ARRAYSIZE(minimums); i++) {
+        IO_CONNECT_INTERRUPT_PARAMETERS parameters;
+        IO_DISCONNECT_INTERRUPT_PARAMETERS disconnect;
+        PKINTERRUPT interrupt = NULL;
+
+        KtPoison(&parameters);
+        parameters.Version = CONNECT_LINE_BASED;
+        parameters.LineBased.PhysicalDeviceObject = device;
+        parameters.LineBased.InterruptObject = &interrupt;
+        parameters.LineBased.ServiceRoutine = RecordIrql;
+        parameters.LineBased.ServiceContext = NULL;
+        parameters.LineBased.SpinLock = NULL;
+        parameters.LineBased.SynchronizeIrql = minimums[i];
+        parameters.LineBased.FloatingSave = FALSE;
+        if (!CHECK_EQUAL(IoConnectInterruptEx(&parameters), STATUS_SUCCESS))
+            break;
+        IrqlInIsr = POISON;
+        KtInterruptHere(KT_VECTOR(6, 2));
+        CHECK_EQUAL(IrqlInIsr, expected[i]);
+        disconnect.Version = parameters.Version;
+        disconnect.ConnectionContext.InterruptObject = interrupt;
+        IoDisconnectInterruptEx(&disconnect);
+    }
+    IopSetDeviceVector(device, 0);
+    IoDeleteDevice(device);
+}
+
 /* T-IoDisconnectInterrupt-2: the order that a driver keeps, with the pointer in the extension. */
 TEST(T_IoDisconnectInterrupt_2)
 {
     PDEVICE_OBJECT device = NULL;
     PKINTERRUPT *kept;
 
-    CHECK_EQUAL(IoCreateDevice(KtDriver(), sizeof(*kept), NULL, FILE_DEVICE_UNKNOWN, 0, FALSE,
-                               &device),
-                STATUS_SUCCESS);
+    CHECK_EQUAL(
+        IoCreateDevice(KtDriver(), sizeof(*kept), NULL, FILE_DEVICE_UNKNOWN, 0, FALSE, &device),
+        STATUS_SUCCESS);
     kept = device->DeviceExtension;
     CHECK_EQUAL(KtConnect(kept, KT_VECTOR(8, 0), CountIsr, NULL), STATUS_SUCCESS);
     IoDisconnectInterrupt(*kept);

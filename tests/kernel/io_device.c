@@ -8,9 +8,9 @@ static PDEVICE_OBJECT Create(ULONG ExtensionSize, PUNICODE_STRING Name)
 {
     PDEVICE_OBJECT device = NULL;
 
-    CHECK_EQUAL(IoCreateDevice(KtDriver(), ExtensionSize, Name, FILE_DEVICE_UNKNOWN, 0, FALSE,
-                               &device),
-                STATUS_SUCCESS);
+    CHECK_EQUAL(
+        IoCreateDevice(KtDriver(), ExtensionSize, Name, FILE_DEVICE_UNKNOWN, 0, FALSE, &device),
+        STATUS_SUCCESS);
     return device;
 }
 
@@ -154,6 +154,25 @@ TEST(T_IoCreateDevice_1__T_IoDeleteDevice_1_apc_level)
     CHECK_EQUAL(CountDevices(), count);
     MmQueryInformation(&after);
     CHECK_EQUAL(after.PoolBytes[0], before.PoolBytes[0]); /* freed at once: unreferenced */
+}
+
+/* With a reference left the object stays until that goes; its name goes at once. */
+TEST(T_IoDeleteDevice_1_referenced)
+{
+    UNICODE_STRING name = RTL_CONSTANT_STRING(L"\\Device\\KtReferenced");
+    PDEVICE_OBJECT device = Create(100, &name);
+    MM_INFORMATION before, after;
+
+    CHECK(IopReferenceDevice(device));
+    MmQueryInformation(&before);
+    IoDeleteDevice(device);
+    CHECK_EQUAL(ObpFindDevice(&name), NULL);
+    CHECK_EQUAL(device->Type, 3); /* still an object */
+    memset(device->DeviceExtension, POISON, 100);
+    CHECK(!IopReferenceDevice(device)); /* but nobody gets a new reference */
+    IopDereferenceDevice(device);
+    MmQueryInformation(&after);
+    CHECK(after.PoolBytes[0] + 100 < before.PoolBytes[0]);
 }
 
 /* What a driver keeps in its extension, it cancels before it deletes the device. */

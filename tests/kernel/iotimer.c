@@ -88,14 +88,13 @@ TEST(T_IoInitializeTimer_2__T_IO_TIMER_1__T_IoStartTimer_1__T_IO_TIMER_2__S_9__S
     CHECK(record->DeviceAgrees);
     CHECK_EQUAL(record->Irql, DISPATCH_LEVEL);
     CHECK(record->Times[0] - start <= SECONDS(1) + slack + (KtIsExact() ? 0 : KT_PATIENCE));
-    for (LONG i = 1; i < 3; i++) { /* about a second apart; the host may have delayed one of two */
+    for (ULONG i = 1; i < 3 && KtIsExact(); i++) { /* about a second apart */
         ULONG64 gap = record->Times[i] - record->Times[i - 1];
 
-        if (KtIsExact())
-            CHECK(gap >= SECONDS(1) - slack && gap <= SECONDS(1) + slack);
-        CHECK_AT_LEAST(record->Times[i], record->Times[0] + (ULONG64)i * SECONDS(1) - KT_PATIENCE);
+        CHECK(gap >= SECONDS(1) - slack && gap <= SECONDS(1) + slack);
     }
-    CHECK_AT_LEAST(record->Times[2], start + SECONDS(2));
+    /* The first call may come early; the host may have delayed any of them. */
+    CHECK_AT_LEAST(record->Times[2], start + SECONDS(2) - slack);
     IoDeleteDevice(record->Device);
 }
 
@@ -198,6 +197,30 @@ TEST_ON(2, T_IoStopTimer_2)
     CHECK(KtSpinUntil(&record->Runs, 1));
     KiSleep(MILLISECONDS(1500));
     CHECK_EQUAL(Entered, 1); /* not started again */
+    IoDeleteDevice(record->Device);
+}
+
+/*
+ * Stopped and started again on processor 0 while the routine still runs on processor 1: the next
+ * second must not call it there as well.
+ */
+TEST_ON(2, T_IO_TIMER_3)
+{
+    RECORD *record = CreateTimedDevice(StayInside);
+
+    if (!record)
+        return;
+    Entered = MayLeave = 0;
+    KtStartOnOthers(StartTimerHere, record->Device);
+    KtJoin();
+    CHECK(KtSpinUntil(&Entered, 1));
+    IoStopTimer(record->Device);
+    IoStartTimer(record->Device);
+    KtStall(MILLISECONDS(2200)); /* two seconds are over, and it is still inside */
+    CHECK_EQUAL(Entered, 1);
+    CHECK_EQUAL(record->Runs, 0);
+    InterlockedExchange(&MayLeave, 1);
+    CHECK(KtSpinUntil(&record->Runs, 2)); /* now it is called again */
     IoDeleteDevice(record->Device);
 }
 

@@ -130,10 +130,15 @@ static ULONG_PTR CountBroadcast(ULONG_PTR Argument)
 
 #define BROADCASTS 50
 
+static volatile LONG Made;
+
 PARALLEL_ROUTINE(BroadcastMany)
 {
-    for (ULONG i = 0; i < BROADCASTS; i++) {
+    ULONG64 start = KtNow();
+
+    for (ULONG i = 0; i < BROADCASTS && KtNow() - start < SECONDS(2); i++) {
         KeIpiGenericCall(CountBroadcast, (ULONG_PTR)Context);
+        InterlockedIncrement(&Made);
         KtJitter(500);
     }
 }
@@ -142,8 +147,10 @@ TEST_ON(2, T_KeIpiGenericCall_2_all_at_once)
 {
     volatile LONG calls = 0;
 
+    Made = 0;
     KtRunOnAll(BroadcastMany, (PVOID)&calls);
-    CHECK_EQUAL(calls, KtProcessors() * KtProcessors() * BROADCASTS);
+    CHECK_AT_LEAST(Made, KtProcessors());
+    CHECK_EQUAL(calls, Made * KtProcessors());
 }
 
 static ULONG_PTR RecordIdentity(ULONG_PTR Argument)

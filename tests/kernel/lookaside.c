@@ -221,9 +221,9 @@ TEST(T_LL_5)
     CHECK_EQUAL(ExInitializeLookasideListEx(&ExList, NULL, NULL, (POOL_TYPE)0x7777, 0, ENTRY_SIZE,
                                             KT_TAG, 0),
                 STATUS_INVALID_PARAMETER_4);
-    CHECK_EQUAL(ExInitializeLookasideListEx(&ExList, NULL, NULL, NonPagedPool, 0x80, ENTRY_SIZE,
-                                            KT_TAG, 0),
-                STATUS_INVALID_PARAMETER_5);
+    CHECK_EQUAL(
+        ExInitializeLookasideListEx(&ExList, NULL, NULL, NonPagedPool, 0x80, ENTRY_SIZE, KT_TAG, 0),
+        STATUS_INVALID_PARAMETER_5);
     Allocated = Freed = 0;
     CHECK_EQUAL(ExInitializeLookasideListEx(&ExList, CountingAllocateEx, CountingFreeEx,
                                             NonPagedPool, 0, ENTRY_SIZE, KT_TAG, 0),

@@ -80,8 +80,8 @@ TEST(names_that_are_none)
 
     CHECK(!NT_SUCCESS(IoCreateSymbolicLink(&empty, &DeviceName)));
     CHECK(!NT_SUCCESS(IoCreateSymbolicLink(&relative, &DeviceName)));
-    CHECK(!NT_SUCCESS(IoCreateDevice(KtDriver(), 0, &relative, FILE_DEVICE_UNKNOWN, 0, FALSE,
-                                     &device)));
+    CHECK(!NT_SUCCESS(
+        IoCreateDevice(KtDriver(), 0, &relative, FILE_DEVICE_UNKNOWN, 0, FALSE, &device)));
     odd.Length -= 1; /* half a character */
     CHECK(!NT_SUCCESS(IoCreateSymbolicLink(&odd, &DeviceName)));
     CHECK_EQUAL(ObpFindDevice(&empty), NULL);

@@ -102,7 +102,7 @@ TEST(write_or_execute)
     }
     EXPECT_BUGCHECK(0x50, "constant", 2, KtWriteByte, ANY)
     {
-        KtWriteByte((volatile VOID *)(ULONG_PTR)"constant", 'C');
+        KtWriteByte((volatile VOID *)(ULONG_PTR) "constant", 'C');
     }
     EXPECT_BUGCHECK(0x50, DataWithCode, 0x10, DataWithCode, ANY)
     {
@@ -218,7 +218,7 @@ TEST(unexpected_traps)
 
 TEST(assertion)
 {
-    EXPECT_BUGCHECK(0x1E, 0xC0000420, ANY, ANY, ANY)
+    EXPECT_BUGCHECK(0x1E, (LONG64)(LONG)0xC0000420, ANY, ANY, ANY)
     {
         NT_ASSERT(KtProcessors() == 0);
     }

@@ -24,8 +24,8 @@ static VOID CheckPlace(const VOID *Block, SIZE_T Bytes)
     }
 }
 
-static const POOL_TYPE Types[] = {NonPagedPool, NonPagedPoolNx, PagedPool,
-                                  NonPagedPoolCacheAligned, NonPagedPoolNxCacheAligned};
+static const POOL_TYPE Types[] = {NonPagedPool, NonPagedPoolNx, PagedPool, NonPagedPoolCacheAligned,
+                                  NonPagedPoolNxCacheAligned};
 
 TEST(T_POOL_1)
 {

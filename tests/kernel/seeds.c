@@ -13,8 +13,8 @@ typedef struct _EXTENSION {
     KSPIN_LOCK Lock;
     PKINTERRUPT Interrupt;
     volatile LONG Runs, IsrRuns;
-    LONG Shared;         /* Lock */
-    LONG SharedWithIsr;  /* SynchCritSections */
+    LONG Shared;        /* Lock */
+    LONG SharedWithIsr; /* SynchCritSections */
     PVOID SeenContext, SeenDpc, SeenArgument1, SeenArgument2;
     PDEVICE_OBJECT SeenDevice;
     KIRQL Irql;
@@ -185,8 +185,7 @@ TEST(S_12)
 
     if (!extension || !CHECK(context != NULL))
         return;
-    CHECK_EQUAL(IoInitializeTimer(extension->Self, IoTimerRoutine, (PVOID)context),
-                STATUS_SUCCESS);
+    CHECK_EQUAL(IoInitializeTimer(extension->Self, IoTimerRoutine, (PVOID)context), STATUS_SUCCESS);
     IoStartTimer(extension->Self);
     CHECK(KtSleepUntil(context, 1));
     RemoveDevice(extension);
@@ -304,8 +303,8 @@ TEST(S_36__S_46__S_57__S_72)
     CHECK(!KeReadStateTimer(&extension->Timer));
     CHECK(KtSleepUntil(&extension->Runs, 1));
     CHECK_ON_TIME(extension->When, due);
-    CHECK(KeReadStateTimer(&extension->Timer));            /* set to Signaled */
-    CHECK_EQUAL(KeCancelTimer(&extension->Timer), FALSE);  /* and out of the timer queue */
+    CHECK(KeReadStateTimer(&extension->Timer));           /* set to Signaled */
+    CHECK_EQUAL(KeCancelTimer(&extension->Timer), FALSE); /* and out of the timer queue */
     RemoveDevice(extension);
 }
 

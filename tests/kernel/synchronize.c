@@ -35,11 +35,11 @@ static VOID ConnectPair(VOID)
 {
     KeInitializeSpinLock(&SharedLock);
     Inside = Runs = IsrRuns = Counter = 0;
-    CHECK_EQUAL(IoConnectInterrupt(&Interrupt4, SharedIsr, NULL, &SharedLock, KT_VECTOR(4, 0), 4,
-                                   9, Latched, FALSE, KeQueryActiveProcessors(), FALSE),
+    CHECK_EQUAL(IoConnectInterrupt(&Interrupt4, SharedIsr, NULL, &SharedLock, KT_VECTOR(4, 0), 4, 9,
+                                   Latched, FALSE, KeQueryActiveProcessors(), FALSE),
                 STATUS_SUCCESS);
-    CHECK_EQUAL(IoConnectInterrupt(&Interrupt9, SharedIsr, NULL, &SharedLock, KT_VECTOR(9, 0), 9,
-                                   9, Latched, FALSE, KeQueryActiveProcessors(), FALSE),
+    CHECK_EQUAL(IoConnectInterrupt(&Interrupt9, SharedIsr, NULL, &SharedLock, KT_VECTOR(9, 0), 9, 9,
+                                   Latched, FALSE, KeQueryActiveProcessors(), FALSE),
                 STATUS_SUCCESS);
 }
 

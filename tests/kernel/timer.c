@@ -195,8 +195,8 @@ TEST(T_TMR_2__T_TMR_3__T_KeSetTimer_6)
 
 TEST(T_TMR_1__T_TMR_7__S_35__S_39__S_41__T_KDEFERRED_4)
 {
-    static const ULONG64 intervals[] = {1,       10,      12345,   9999,   100000,
-                                        100001,  250000,  1000003, 654321, 50000};
+    static const ULONG64 intervals[] = {1,      10,     12345,   9999,   100000,
+                                        100001, 250000, 1000003, 654321, 50000};
 
     for (ULONG i = 0; i < ARRAYSIZE(intervals); i++) {
         ULONG64 due;

@@ -213,11 +213,9 @@ TEST(T_KeSetCoalescableTimer_1__T_KeSetCoalescableTimer_3)
 {
     KtPrepareProbe(&Probe);
     CHECK_EQUAL(KeSetCoalescableTimer(&Probe.Timer, KtIn(SECONDS(100)), 0, 0, &Probe.Dpc), FALSE);
-    CHECK_EQUAL(KeSetCoalescableTimer(&Probe.Timer, KtIn(MILLISECONDS(2)), 0, 0, &Probe.Dpc),
-                TRUE);
+    CHECK_EQUAL(KeSetCoalescableTimer(&Probe.Timer, KtIn(MILLISECONDS(2)), 0, 0, &Probe.Dpc), TRUE);
     CHECK(KtSleepUntil(&Probe.Runs, 1));
-    CHECK_EQUAL(KeSetCoalescableTimer(&Probe.Timer, KtIn(MILLISECONDS(2)), MAXLONG, 50,
-                                      &Probe.Dpc),
+    CHECK_EQUAL(KeSetCoalescableTimer(&Probe.Timer, KtIn(MILLISECONDS(2)), MAXLONG, 50, &Probe.Dpc),
                 FALSE); /* expired before */
     CHECK(KtSleepUntil(&Probe.Runs, 2));
     StopProbe(&Probe);

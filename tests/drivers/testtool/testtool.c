@@ -35,6 +35,7 @@ static VOID Touch(volatile CHAR *Address, TESTTOOL_ACCESS Access)
         ((VOID(*)(VOID))(ULONG_PTR)Address)();
         break;
     }
+    __asm__ volatile(""); /* no tail call: the return address has to lie in this driver */
 }
 
 static VOID CountingDpc(PKDPC Dpc, PVOID DeferredContext, PVOID SystemArgument1,
@@ -51,6 +52,16 @@ static BOOLEAN Isr(PKINTERRUPT Interrupt, PVOID ServiceContext)
     UNREFERENCED_PARAMETER(Interrupt);
     UNREFERENCED_PARAMETER(ServiceContext);
     return TRUE;
+}
+
+static PVOID Allocate(POOL_TYPE PoolType, SIZE_T NumberOfBytes, ULONG Tag)
+{
+    return ExAllocatePoolWithTag(PoolType, NumberOfBytes, Tag);
+}
+
+static VOID Free(PVOID Buffer)
+{
+    ExFreePool(Buffer);
 }
 
 static VOID LeaveBehind(TESTTOOL_LEFTOVER What)
@@ -70,7 +81,7 @@ static VOID LeaveBehind(TESTTOOL_LEFTOVER What)
         KeInsertQueueDpc(&Leftover.Dpc, NULL, NULL);
         break;
     case LeaveLookaside:
-        ExInitializeNPagedLookasideList(&Leftover.List, NULL, NULL, 0, 64, TESTTOOL_TAG, 0);
+        ExInitializeNPagedLookasideList(&Leftover.List, Allocate, Free, 0, 64, TESTTOOL_TAG, 0);
         break;
     case LeaveInterrupt:
         IoConnectInterrupt(&Leftover.Interrupt, Isr, NULL, NULL, 0x7F, 7, 7, Latched, FALSE, 1,

@@ -12,7 +12,7 @@ typedef enum _TESTTOOL_LEFTOVER {
     LeaveTimer,         /* set far in the future */
     LeavePeriodicTimer, /* ticking */
     LeaveDpc,           /* queued to processor 0, which is at DISPATCH_LEVEL then */
-    LeaveLookaside,     /* a live lookaside list */
+    LeaveLookaside,     /* a live lookaside list with callbacks in the driver */
     LeaveInterrupt,     /* a connected ISR */
     LeavePool           /* a block with the tag TESTTOOL_TAG */
 } TESTTOOL_LEFTOVER;

@@ -81,6 +81,13 @@ VOID KiLowerIrql(KIRQL OldIrql)
     HostIrql = OldIrql;
 }
 
+#if DBG
+VOID KiRequireLowering(KIRQL NewIrql)
+{
+    KI_REQUIRE(NewIrql <= HostIrql, DRIVER_VERIFIER_DETECTED_VIOLATION, 0x31, HostIrql, NewIrql, 0);
+}
+#endif
+
 ULONG_PTR ArchDisableInterrupts(VOID)
 {
     ULONG_PTR flags = !HostInterruptsOff;
