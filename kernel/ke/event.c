@@ -47,7 +47,7 @@ VOID KeInitializeEvent(PRKEVENT Event, EVENT_TYPE Type, BOOLEAN State)
 /*
  * Signals an event: all waiters of a notification event go on, one of a synchronization event.
  *
- * IRQL:    <= DISPATCH_LEVEL, with Wait <= APC_LEVEL (checked in RequireSignalIrql)
+ * IRQL:    <= DISPATCH_LEVEL, with Wait <= APC_LEVEL (RequireSignalIrql)
  * Locks:   takes the dispatcher lock
  * Context: any
  * Returns: the previous state
@@ -71,7 +71,7 @@ LONG KeSetEvent(PRKEVENT Event, KPRIORITY Increment, BOOLEAN Wait)
 /*
  * Releases who waits now, one thread of a synchronization event, and leaves the event unsignaled.
  *
- * IRQL:    <= DISPATCH_LEVEL, with Wait <= APC_LEVEL (checked in RequireSignalIrql)
+ * IRQL:    <= DISPATCH_LEVEL, with Wait <= APC_LEVEL (RequireSignalIrql)
  * Locks:   takes the dispatcher lock
  * Context: any
  * Returns: the previous state
@@ -158,7 +158,7 @@ VOID KeInitializeSemaphore(PRKSEMAPHORE Semaphore, LONG Count, LONG Limit)
  * Adds Adjustment to the count, and lets as many waiters go on as it allows. Beyond the limit the
  * count stays; with no one to handle the exception that is bug check 0x1E.
  *
- * IRQL:    <= DISPATCH_LEVEL, with Wait <= APC_LEVEL (checked in RequireSignalIrql)
+ * IRQL:    <= DISPATCH_LEVEL, with Wait <= APC_LEVEL (RequireSignalIrql)
  * Locks:   takes the dispatcher lock
  * Context: any
  * Returns: the previous count

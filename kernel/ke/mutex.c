@@ -52,7 +52,15 @@ VOID KeInitializeMutant(PRKMUTANT Mutant, BOOLEAN InitialOwner)
         KeWaitForSingleObject(Mutant, Executive, KernelMode, FALSE, &zero);
 }
 
-/* Free again: whoever waits longest gets it. The dispatcher lock is held. */
+/*
+ * Free again: whoever waits longest gets it.
+ *
+ * IRQL:    DISPATCH_LEVEL (not checked)
+ * Locks:   the dispatcher lock is held
+ * Context: the release, or the end of the owner
+ * Returns: nothing
+ * Source:  contract T-KMUTEX-2, T-KMUTEX-6
+ */
 VOID KiFreeMutant(PKMUTANT Mutant, BOOLEAN Abandoned)
 {
     Mutant->OwnerThread->KernelApcDisable += Mutant->ApcDisable;

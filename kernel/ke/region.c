@@ -19,7 +19,7 @@ static PKTHREAD LeaveThread(VOID)
 /*
  * No normal kernel APCs until the matching leave; nests.
  *
- * IRQL:    <= APC_LEVEL (checked in EnterThread)
+ * IRQL:    <= APC_LEVEL (EnterThread)
  * Locks:   none
  * Context: a thread
  * Returns: nothing
@@ -31,7 +31,7 @@ VOID KeEnterCriticalRegion(VOID)
 }
 
 /*
- * IRQL:    <= APC_LEVEL (checked in LeaveThread)
+ * IRQL:    <= APC_LEVEL (LeaveThread)
  * Locks:   none
  * Context: a thread
  * Returns: nothing
@@ -49,7 +49,7 @@ VOID KeLeaveCriticalRegion(VOID)
 /*
  * No kernel APCs at all until the matching leave; nests.
  *
- * IRQL:    <= APC_LEVEL (checked in EnterThread)
+ * IRQL:    <= APC_LEVEL (EnterThread)
  * Locks:   none
  * Context: a thread
  * Returns: nothing
@@ -61,7 +61,7 @@ VOID KeEnterGuardedRegion(VOID)
 }
 
 /*
- * IRQL:    <= APC_LEVEL (checked in LeaveThread)
+ * IRQL:    <= APC_LEVEL (LeaveThread)
  * Locks:   none
  * Context: a thread
  * Returns: nothing
