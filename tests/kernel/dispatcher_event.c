@@ -29,7 +29,7 @@ static VOID EndThree(VOID)
 }
 
 /* The state that KeInitializeEvent is given, at any IRQL. */
-TEST(T_Events_initialize)
+TEST(initialize)
 {
     AT_IRQL(HIGH_LEVEL)
     {

@@ -151,7 +151,7 @@ ROUTINE(CountEnd)
 }
 
 /* Memory and handles come back; what stays cached is bounded. */
-TEST(T_THREAD_no_leak)
+TEST(no_leak)
 {
     SIZE_T blocks = KtThreadBlocks();
     MM_INFORMATION before, after;

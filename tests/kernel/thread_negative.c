@@ -23,7 +23,7 @@ static NTSTATUS WaitForEvent(PLARGE_INTEGER Timeout)
 
 /* ---- waits at raised IRQL ---- */
 
-TEST(T_WAIT_IRQL_1_dispatch_level)
+TEST(T_WAIT_IRQL_1_dispatch_level__T_IRQL_ERR_1)
 {
     PVOID objects[2] = {&Event, &Semaphore};
 

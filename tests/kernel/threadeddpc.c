@@ -42,7 +42,7 @@ TEST(T_TDPC_1__T_KDEFERRED_1__T_KDEFERRED_2__T_KDEFERRED_4)
     }
 }
 
-TEST(T_KeInitializeThreadedDpc_1)
+TEST(T_KeInitializeThreadedDpc_1__S_60__S_69)
 {
     KtPrepareProbe(&Probe);
     AT_IRQL(HIGH_LEVEL)
@@ -68,7 +68,7 @@ DPC_ROUTINE(SeeThread)
 }
 
 /* A thread of its own for each processor, a real-time one. */
-TEST(T_TDPC_1_thread)
+TEST(T_TDPC_1_thread__S_56__S_70)
 {
     PKTHREAD earlier = NULL;
 
@@ -271,7 +271,7 @@ DPC_ROUTINE(LockForDpc)
 }
 
 /* The lock form that fits both kinds. */
-TEST(T_TDPC_3_lock_forms)
+TEST(T_TDPC_3_lock_forms__T_SLFORDPC_1)
 {
     KeInitializeSpinLock(&Lock);
     for (ULONG threaded = 0; threaded < 2; threaded++) {

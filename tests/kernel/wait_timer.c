@@ -156,7 +156,7 @@ TEST(T_TMR_10_race)
 
 /* ---- KeDelayExecutionThread ---- */
 
-TEST(T_KeDelayExecutionThread_1__T_KeDelayExecutionThread_3)
+TEST(T_KeDelayExecutionThread_1__T_KeDelayExecutionThread_3__T_TMR_8)
 {
     static const ULONG64 intervals[] = {1, MICROSECONDS(10), MILLISECONDS(1), MILLISECONDS(33)};
 
