@@ -187,7 +187,7 @@ ULONG HalGetInterruptVector(INTERFACE_TYPE InterfaceType, ULONG BusNumber, ULONG
     KI_REQUIRE_IRQL_AT_MOST(PASSIVE_LEVEL, RULE_IRQL_IO_PASSIVE, "IrqlIoPassive2", Irql);
 
     NTSTATUS status = STATUS_NOT_FOUND;
-    ARCH_LINE line, open;
+    ARCH_LINE line = {0}, open;
 
     UNREFERENCED_PARAMETER(BusNumber);
     UNREFERENCED_PARAMETER(BusInterruptVector);

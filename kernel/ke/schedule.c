@@ -144,10 +144,10 @@ static VOID ReadyElsewhere(PKTHREAD Thread)
 static PKTHREAD BestIn(PKPRCB Owner, ULONG Processor, LONG Above)
 {
     for (ULONG summary = Owner->ReadySummary; summary;) {
-        LONG priority = 31 - __builtin_clz(summary);
+        ULONG priority = 31 - (ULONG)__builtin_clz(summary);
         PLIST_ENTRY list = &Owner->ReadyLists[priority];
 
-        if (priority <= Above)
+        if ((LONG)priority <= Above)
             break;
         for (PLIST_ENTRY entry = list->Flink; entry != list; entry = entry->Flink) {
             PKTHREAD thread = CONTAINING_RECORD(entry, KTHREAD, ReadyListEntry);

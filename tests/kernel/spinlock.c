@@ -6,7 +6,8 @@ static KSPIN_LOCK Lock;
 static volatile ULONG64 Counter; /* Lock; not atomic */
 static volatile LONG Inside;
 
-#define TURNS 2000
+#define TURNS       2000
+#define TIGHT_TURNS 40000
 
 TEST(T_KeInitializeSpinLock_1__T_SL_1__T_SL_2)
 {
@@ -315,4 +316,22 @@ TEST(T_SL_11)
     KtRunOnAll(CountUnderLock, NULL);
     CHECK_EQUAL(Counter, (ULONG64)KtProcessors() * TURNS);
     CHECK(KeTestSpinLock(&Lock));
+}
+
+/* Nothing but the lock and the count, as fast as can be: two owners would meet soon. */
+PARALLEL_ROUTINE(CountInATightLoop)
+{
+    for (ULONG i = 0; i < TIGHT_TURNS; i++) {
+        KeAcquireSpinLockAtDpcLevel(&Lock);
+        Counter = Counter + 1;
+        KeReleaseSpinLockFromDpcLevel(&Lock);
+    }
+}
+
+TEST(T_SL_11_tight_loop)
+{
+    KeInitializeSpinLock(&Lock);
+    Counter = 0;
+    KtRunOnAll(CountInATightLoop, NULL);
+    CHECK_EQUAL(Counter, (ULONG64)KtProcessors() * TIGHT_TURNS);
 }
