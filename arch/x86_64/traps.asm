@@ -23,6 +23,45 @@ extern KiHandleException
 
 section .text
 
+; ---- what both paths do ----
+
+; The volatile registers but RCX, which the stub has saved.
+%macro SAVE_VOLATILE 0
+    mov     [rsp + TF_RAX], rax
+    mov     [rsp + TF_RDX], rdx
+    mov     [rsp + TF_R8], r8
+    mov     [rsp + TF_R9], r9
+    mov     [rsp + TF_R10], r10
+    mov     [rsp + TF_R11], r11
+%endmacro
+
+%macro SAVE_SSE 0
+    movaps  [rsp + TF_XMM + 0x00], xmm0
+    movaps  [rsp + TF_XMM + 0x10], xmm1
+    movaps  [rsp + TF_XMM + 0x20], xmm2
+    movaps  [rsp + TF_XMM + 0x30], xmm3
+    movaps  [rsp + TF_XMM + 0x40], xmm4
+    movaps  [rsp + TF_XMM + 0x50], xmm5
+    stmxcsr [rsp + TF_MXCSR]
+%endmacro
+
+%macro RESTORE_VOLATILE 0
+    ldmxcsr [rsp + TF_MXCSR]
+    movaps  xmm0, [rsp + TF_XMM + 0x00]
+    movaps  xmm1, [rsp + TF_XMM + 0x10]
+    movaps  xmm2, [rsp + TF_XMM + 0x20]
+    movaps  xmm3, [rsp + TF_XMM + 0x30]
+    movaps  xmm4, [rsp + TF_XMM + 0x40]
+    movaps  xmm5, [rsp + TF_XMM + 0x50]
+    mov     rax, [rsp + TF_RAX]
+    mov     rcx, [rsp + TF_RCX]
+    mov     rdx, [rsp + TF_RDX]
+    mov     r8, [rsp + TF_R8]
+    mov     r9, [rsp + TF_R9]
+    mov     r10, [rsp + TF_R10]
+    mov     r11, [rsp + TF_R11]
+%endmacro
+
 ; ---- interrupts ----
 
 ; The short path. Interrupts are off all the way; what the called C code may change is saved, and
@@ -40,19 +79,8 @@ KiTrap%1:
 
     align 16
 KiInterrupt:
-    mov     [rsp + TF_RAX], rax
-    mov     [rsp + TF_RDX], rdx
-    mov     [rsp + TF_R8], r8
-    mov     [rsp + TF_R9], r9
-    mov     [rsp + TF_R10], r10
-    mov     [rsp + TF_R11], r11
-    movaps  [rsp + TF_XMM + 0x00], xmm0
-    movaps  [rsp + TF_XMM + 0x10], xmm1
-    movaps  [rsp + TF_XMM + 0x20], xmm2
-    movaps  [rsp + TF_XMM + 0x30], xmm3
-    movaps  [rsp + TF_XMM + 0x40], xmm4
-    movaps  [rsp + TF_XMM + 0x50], xmm5
-    stmxcsr [rsp + TF_MXCSR]
+    SAVE_VOLATILE
+    SAVE_SSE
 
     ; One store for three fields: PreviousIrql, IsException = 0, Reserved = 0.
     mov     rax, cr8
@@ -73,20 +101,7 @@ KiInterrupt:
     mov     eax, [rsp + TF_PREVIOUS_IRQL]
     mov     cr8, rax
 
-    ldmxcsr [rsp + TF_MXCSR]
-    movaps  xmm0, [rsp + TF_XMM + 0x00]
-    movaps  xmm1, [rsp + TF_XMM + 0x10]
-    movaps  xmm2, [rsp + TF_XMM + 0x20]
-    movaps  xmm3, [rsp + TF_XMM + 0x30]
-    movaps  xmm4, [rsp + TF_XMM + 0x40]
-    movaps  xmm5, [rsp + TF_XMM + 0x50]
-    mov     rax, [rsp + TF_RAX]
-    mov     rcx, [rsp + TF_RCX]
-    mov     rdx, [rsp + TF_RDX]
-    mov     r8, [rsp + TF_R8]
-    mov     r9, [rsp + TF_R9]
-    mov     r10, [rsp + TF_R10]
-    mov     r11, [rsp + TF_R11]
+    RESTORE_VOLATILE
     leave
 INTERRUPT_BYTES equ $ - KiInterrupt
     iretq
@@ -123,12 +138,7 @@ KiTrap%1:
 ; changed them.
     align 16
 KiException:
-    mov     [rsp + TF_RAX], rax
-    mov     [rsp + TF_RDX], rdx
-    mov     [rsp + TF_R8], r8
-    mov     [rsp + TF_R9], r9
-    mov     [rsp + TF_R10], r10
-    mov     [rsp + TF_R11], r11
+    SAVE_VOLATILE
     mov     [rsp + TF_RBX], rbx
     mov     [rsp + TF_RSI], rsi
     mov     [rsp + TF_RDI], rdi
@@ -138,13 +148,7 @@ KiException:
     mov     [rsp + TF_R15], r15
     mov     rax, cr2
     mov     [rsp + TF_CR2], rax
-    movaps  [rsp + TF_XMM + 0x00], xmm0
-    movaps  [rsp + TF_XMM + 0x10], xmm1
-    movaps  [rsp + TF_XMM + 0x20], xmm2
-    movaps  [rsp + TF_XMM + 0x30], xmm3
-    movaps  [rsp + TF_XMM + 0x40], xmm4
-    movaps  [rsp + TF_XMM + 0x50], xmm5
-    stmxcsr [rsp + TF_MXCSR]
+    SAVE_SSE
     mov     rax, cr8
     mov     [rsp + TF_PREVIOUS_IRQL], eax
     mov     byte [rsp + TF_IS_EXCEPTION], 1
@@ -153,20 +157,7 @@ KiException:
     mov     rdx, rsp
     call    KiHandleException
 
-    ldmxcsr [rsp + TF_MXCSR]
-    movaps  xmm0, [rsp + TF_XMM + 0x00]
-    movaps  xmm1, [rsp + TF_XMM + 0x10]
-    movaps  xmm2, [rsp + TF_XMM + 0x20]
-    movaps  xmm3, [rsp + TF_XMM + 0x30]
-    movaps  xmm4, [rsp + TF_XMM + 0x40]
-    movaps  xmm5, [rsp + TF_XMM + 0x50]
-    mov     rax, [rsp + TF_RAX]
-    mov     rcx, [rsp + TF_RCX]
-    mov     rdx, [rsp + TF_RDX]
-    mov     r8, [rsp + TF_R8]
-    mov     r9, [rsp + TF_R9]
-    mov     r10, [rsp + TF_R10]
-    mov     r11, [rsp + TF_R11]
+    RESTORE_VOLATILE
     mov     rbx, [rsp + TF_RBX]
     mov     rsi, [rsp + TF_RSI]
     mov     rdi, [rsp + TF_RDI]
