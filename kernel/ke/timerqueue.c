@@ -148,6 +148,18 @@ static void MoveDown(PKTIMER_QUEUE Queue, ULONG Level, ULONG Slot, ULONG64 Now)
         Place(Queue, TimerOf(RemoveHeadList(&moving)));
 }
 
+/*
+ * The first timer of the earliest list, if nothing can be due before it: on level 0 all are due
+ * at once, and on a higher level it may be alone. NULL: the list has to move down first.
+ */
+static PKTIMER DueWithoutMoving(PLIST_ENTRY Head, ULONG Level, ULONG64 Now)
+{
+    PKTIMER first = TimerOf(Head->Flink);
+    BOOLEAN alone = Head->Flink == Head->Blink;
+
+    return Level == 0 || (alone && first->DueTime.QuadPart <= Now) ? first : NULL;
+}
+
 PKTIMER KiTakeDueTimer(PKTIMER_QUEUE Queue, ULONG64 Now)
 {
     while (Queue->Levels) {
@@ -159,9 +171,9 @@ PKTIMER KiTakeDueTimer(PKTIMER_QUEUE Queue, ULONG64 Now)
             Queue->NextDue = EarliestInList(Queue, level, slot);
             break;
         }
-        if (level == 0) {
-            PKTIMER timer = TimerOf(Queue->Lists[0][slot].Flink);
-            Queue->Cursor = start;
+        PKTIMER timer = DueWithoutMoving(&Queue->Lists[level][slot], level, Now);
+        if (timer) {
+            Queue->Cursor = timer->DueTime.QuadPart;
             KiRemoveTimer(Queue, timer);
             return timer;
         }
