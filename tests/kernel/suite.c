@@ -158,10 +158,9 @@ BOOLEAN KtCheckTrace(PCSTR Expected, PCSTR File, ULONG Line)
     return FALSE;
 }
 
-VOID KtCheckOnTime(ULONG64 When, ULONG64 Due, PCSTR File, ULONG Line)
+VOID KtCheckOnTime(ULONG64 When, ULONG64 Due, ULONG64 Exact, PCSTR File, ULONG Line)
 {
-    /* The interrupt, the dispatch interrupt and the DPC's start: well below 50 us of guest time. */
-    ULONG64 late = KtIsExact() ? MICROSECONDS(50) : KT_PATIENCE;
+    ULONG64 late = KtIsExact() ? Exact : KT_PATIENCE;
 
     CheckNumbers(When >= Due, When, Due, "never early", File, Line);
     CheckNumbers(When <= Due + late, When, Due + late, "not late", File, Line);

@@ -32,7 +32,7 @@ TEST(T_TMR_11_notification)
     EndWaiters(3);
     CHECK_TRACE("abc");
     for (ULONG i = 0; i < 3; i++)
-        CHECK_ON_TIME(Waiters[i].When, due);
+        CHECK_AWAKE_ON_TIME(Waiters[i].When, due);
     CHECK(KeReadStateTimer(&Timer));
     CHECK_EQUAL(KtTest(&Timer), STATUS_SUCCESS);
     CHECK_EQUAL(KtTest(&Timer), STATUS_SUCCESS); /* stays signaled */
@@ -107,8 +107,8 @@ TEST(T_KeSetTimer_9)
     due = KtNow() + MILLISECONDS(80);
     CHECK(KeSetTimer(&Timer, KtIn(MILLISECONDS(80)), NULL) || KtNow() > due);
     EndWaiters(2);
-    CHECK_ON_TIME(Waiters[0].When, due);
-    CHECK_ON_TIME(Waiters[1].When, due);
+    CHECK_AWAKE_ON_TIME(Waiters[0].When, due);
+    CHECK_AWAKE_ON_TIME(Waiters[1].When, due);
 }
 
 TEST(T_KeCancelTimer_5)
@@ -164,7 +164,7 @@ TEST(T_KeDelayExecutionThread_1__T_KeDelayExecutionThread_3__T_TMR_8)
         LARGE_INTEGER interval = KtIn(intervals[i]);
         ULONG64 start = KtNow();
         CHECK_EQUAL(KeDelayExecutionThread(KernelMode, FALSE, &interval), STATUS_SUCCESS);
-        CHECK_ON_TIME(KtNow(), start + intervals[i]);
+        CHECK_AWAKE_ON_TIME(KtNow(), start + intervals[i]);
     }
 }
 
