@@ -65,8 +65,7 @@ typedef struct _KWAIT_BLOCK {
     LIST_ENTRY WaitListEntry; /* in the object's list */
     struct _KTHREAD *Thread;
     PVOID Object;
-    ULONG64 WaitKey; /* what the wait returns if this object ends it */
-    ULONG64 Reserved;
+    ULONG64 Reserved[2];
 } KWAIT_BLOCK, *PKWAIT_BLOCK, *PRKWAIT_BLOCK;
 
 ASSERT_SIZE(DISPATCHER_HEADER, 0x18);

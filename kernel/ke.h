@@ -35,7 +35,7 @@ typedef struct _KTHREAD {
     KTHREAD_STATE State;
     CHAR Priority; /* 0 to 31; an idle thread: -1 */
     CHAR BasePriority;
-    BOOLEAN System; /* made by PsCreateSystemThread; constant */
+    BOOLEAN System; /* made by kernel/ps; constant */
     LONG Quantum;   /* ticks left; its own processor, CLOCK_LEVEL */
     ULONG LastProcessor;
     KAFFINITY Affinity;       /* processors that it may run on */
@@ -50,7 +50,7 @@ typedef struct _KTHREAD {
     KTIMER Timer;            /* the wait's time-out; its own rules */
     LIST_ENTRY MutantList;   /* mutexes that it owns */
     KIRQL WaitIrql;          /* IRQL to restore, after KeSetEvent with Wait = TRUE; the thread */
-    BOOLEAN WaitNext;        /* ... which keeps the dispatcher lock; the thread */
+    BOOLEAN WaitNext;        /* ... which has left the IRQL raised; the thread */
     SHORT KernelApcDisable;  /* -n: n critical regions deep; the thread */
     SHORT SpecialApcDisable; /* -n: n guarded regions deep; the thread */
     NTSTATUS ExitStatus;
@@ -255,9 +255,6 @@ DECLSPEC_NORETURN VOID KiReportIrqlViolation(ULONG Kind, PCSTR Rule, ULONG_PTR O
  */
 VOID KiDispatchWork(PKPRCB Prcb);
 
-/* Runs every DPC of this processor. IRQL: DISPATCH_LEVEL. */
-VOID KiRetireDpcList(PKPRCB Prcb);
-
 /* Queues a timer's DPC; the caller may hold a timer table's lock. DISPATCH_LEVEL or above. */
 BOOLEAN KiInsertTimerDpc(PKDPC Dpc);
 
@@ -327,7 +324,7 @@ VOID KiQuantumTick(PKPRCB Prcb);
 VOID KiReleaseWaiters(PDISPATCHER_HEADER Object);
 
 /* The same for a timer that has expired. DISPATCH_LEVEL, the timer table's lock held. */
-VOID KiReleaseTimerWaiters(PKTIMER Timer);
+VOID KiSignalTimer(PKTIMER Timer);
 
 /* Changes a thread's priority, wherever it stands. */
 VOID KiSetPriority(PKTHREAD Thread, CHAR Priority);

@@ -79,11 +79,13 @@ VOID KiFreeMutant(PKMUTANT Mutant, BOOLEAN Abandoned)
  * Locks:   takes the dispatcher lock
  * Context: the owner
  * Returns: 0 if this made the mutex free, else non-zero
- * Source:  contract T-KMUTEX-2..3, T-KMUTEX-5
+ * Source:  contract T-KMUTEX-2..3, T-KMUTEX-5, X-17
  */
 LONG KeReleaseMutex(PRKMUTEX Mutex, BOOLEAN Wait)
 {
     KI_REQUIRE_IRQL_AT_MOST(DISPATCH_LEVEL, RULE_IRQL_KE_DISPATCH_LTE, "IrqlKeDispatchLte", Mutex);
+    KI_REQUIRE(!Wait || KeGetCurrentIrql() <= APC_LEVEL, DRIVER_VERIFIER_DETECTED_VIOLATION,
+               RULE_IRQL_KE_APC_LTE, KeGetCurrentIrql(), Mutex, 0);
 
     PKTHREAD thread = KeGetCurrentThread();
     KIRQL oldIrql = KiLockDispatcher();

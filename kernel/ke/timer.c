@@ -337,9 +337,26 @@ static ULONG64 NextPeriod(const KTIMER *Timer, ULONG64 Now)
 }
 
 /*
+ * Signals the timer and releases its waiters. Without a DPC the timer may be freed by whoever sees
+ * it signaled in a wait, so that happens under the dispatcher lock, and nothing of it is touched
+ * after. A timer with a DPC is not freed before its DPC has run, so the lock is needed only if
+ * somebody waits; Join in wait.c is the other half of that look at the list.
+ */
+static VOID SignalTimer(PKTIMER Timer)
+{
+    if (Timer->Dpc) {
+        Timer->Header.SignalState = 1;
+        KeMemoryBarrier();
+        if (IsListEmpty(&Timer->Header.WaitListHead))
+            return;
+    }
+    KiSignalTimer(Timer);
+}
+
+/*
  * One expiry: out of the queue (a periodic timer: in again), signaled, waiters released, DPC
- * inserted: one step for everybody who takes the table's lock (T-TMR-10). The timer is not
- * touched after its waiters have been released or its DPC inserted, since they may free it.
+ * inserted: one step for everybody who takes the table's lock (T-TMR-10). The DPC's routine may
+ * free a one-shot timer on another processor, so the insertion comes last.
  */
 static VOID ExpireTimer(PKTIMER_TABLE Table, PKTIMER Timer, ULONG64 Now)
 {
@@ -352,10 +369,7 @@ static VOID ExpireTimer(PKTIMER_TABLE Table, PKTIMER Timer, ULONG64 Now)
     } else {
         Timer->Header.Inserted = FALSE;
     }
-    Timer->Header.SignalState = 1;
-    KeMemoryBarrier(); /* see Join in wait.c */
-    if (!IsListEmpty(&Timer->Header.WaitListHead))
-        KiReleaseTimerWaiters(Timer);
+    SignalTimer(Timer);
     if (dpc)
         KiInsertTimerDpc(dpc);
 }

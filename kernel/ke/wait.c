@@ -138,8 +138,8 @@ VOID KiReleaseWaiters(PDISPATCHER_HEADER Object)
 }
 
 /*
- * The waiters of a timer that has expired. The caller looked at the list without the lock; see
- * Join for the other half.
+ * Signals a timer that has expired, for its waiters. Nothing of it is touched after the lock is
+ * freed: a thread that finds it signaled may free it.
  *
  * IRQL:    DISPATCH_LEVEL (not checked)
  * Locks:   takes the dispatcher lock; the timer table's lock is held
@@ -147,9 +147,10 @@ VOID KiReleaseWaiters(PDISPATCHER_HEADER Object)
  * Returns: nothing
  * Source:  contract T-TMR-10..11
  */
-VOID KiReleaseTimerWaiters(PKTIMER Timer)
+VOID KiSignalTimer(PKTIMER Timer)
 {
     KeAcquireSpinLockAtDpcLevel(&KiDispatcherLock);
+    Timer->Header.SignalState = 1;
     KiReleaseWaiters(&Timer->Header);
     KeReleaseSpinLockFromDpcLevel(&KiDispatcherLock);
 }
@@ -171,7 +172,7 @@ static VOID RefuseToBlock(PVOID Object, KIRQL Irql, PLARGE_INTEGER Timeout)
 static VOID PrepareBlocks(PKTHREAD Thread, ULONG Count, PVOID Objects[], PKWAIT_BLOCK Blocks)
 {
     for (ULONG n = 0; n < Count; n++)
-        Blocks[n] = (KWAIT_BLOCK){.Thread = Thread, .Object = Objects[n], .WaitKey = n};
+        Blocks[n] = (KWAIT_BLOCK){.Thread = Thread, .Object = Objects[n]};
     Thread->WaitBlocks = Blocks;
     Thread->WaitCount = Count;
 }
@@ -278,19 +279,21 @@ static VOID CheckObject(PKTHREAD Thread, PDISPATCHER_HEADER Object, KPROCESSOR_M
                      (ULONG_PTR)__builtin_return_address(0), (ULONG_PTR)Object, 0);
 }
 
-/* After KeSetEvent and its kin with Wait = TRUE the IRQL is raised already (T-WAIT-IRQL-3). */
+/*
+ * After KeSetEvent and its kin with Wait = TRUE the IRQL is raised already, and the wait restores
+ * the one from before (T-WAIT-IRQL-3). That one must allow the wait as well.
+ */
 static KIRQL BeginWait(PKTHREAD Thread, PVOID Object, PLARGE_INTEGER Timeout)
 {
-    KIRQL oldIrql = KeGetCurrentIrql();
+    KIRQL oldIrql = Thread->WaitNext ? Thread->WaitIrql : KeGetCurrentIrql();
 
-    if (Thread->WaitNext) {
-        Thread->WaitNext = FALSE;
-        return Thread->WaitIrql;
-    }
+    Thread->WaitNext = FALSE;
     if (oldIrql >= DISPATCH_LEVEL && (oldIrql > DISPATCH_LEVEL || !Timeout || Timeout->QuadPart))
         RefuseToBlock(Object, oldIrql, Timeout);
+    /* Raised first: a DPC that polls in this thread's name would write WaitIrql, too. */
+    KiRaiseIrql(DISPATCH_LEVEL);
     Thread->WaitIrql = oldIrql;
-    return KiRaiseIrql(DISPATCH_LEVEL);
+    return oldIrql;
 }
 
 static BOOLEAN HasDuplicate(ULONG Count, PVOID Objects[])
@@ -324,13 +327,14 @@ NTSTATUS KeWaitForMultipleObjects(ULONG Count, PVOID Object[], WAIT_TYPE WaitTyp
     UNREFERENCED_PARAMETER(Alertable); /* nobody can alert a thread */
     if (Count > MAXIMUM_WAIT_OBJECTS || (!WaitBlockArray && Count > THREAD_WAIT_OBJECTS))
         KeBugCheckEx(MAXIMUM_WAIT_OBJECTS_EXCEEDED, Count, 0, 0, 0);
-    if (WaitType == WaitAll && HasDuplicate(Count, Object))
-        return STATUS_INVALID_PARAMETER_MIX;
-
     for (ULONG n = 0; n < Count; n++)
         CheckObject(thread, Object[n], WaitMode);
 
     KIRQL oldIrql = BeginWait(thread, Count ? Object[0] : NULL, Timeout);
+    if (WaitType == WaitAll && HasDuplicate(Count, Object)) {
+        KiLowerIrql(oldIrql);
+        return STATUS_INVALID_PARAMETER_MIX;
+    }
     thread->WaitType = WaitType;
     thread->WaitReason = WaitReason;
     PrepareBlocks(thread, Count, Object, WaitBlockArray ? WaitBlockArray : thread->OwnWaitBlocks);
@@ -370,7 +374,7 @@ NTSTATUS KeDelayExecutionThread(KPROCESSOR_MODE WaitMode, BOOLEAN Alertable,
 
     UNREFERENCED_PARAMETER(WaitMode);
     UNREFERENCED_PARAMETER(Alertable);
-    if (KeGetCurrentIrql() > APC_LEVEL)
+    if (KeGetCurrentIrql() > APC_LEVEL && !thread->WaitNext)
         RefuseToBlock(Interval, KeGetCurrentIrql(), Interval);
     KIRQL oldIrql = BeginWait(thread, Interval, Interval);
     thread->WaitType = WaitAny;

@@ -1,6 +1,6 @@
 /*
- * Figures of several processors at once, free-running: nanoseconds, and operations a second. There
- * are no threads yet, so each processor takes part in a DPC routine, at DISPATCH_LEVEL.
+ * Figures of several processors at once, free-running: nanoseconds, and operations a second. Each
+ * processor takes part in a DPC routine, at DISPATCH_LEVEL.
  */
 #include "bench.h"
 

@@ -1,6 +1,6 @@
 /*
- * Many threads over all dispatcher objects, with exact accounts. The tests share stress=SECONDS among
- * them (default: a second each); the seed decides what happens in them.
+ * Many threads over all dispatcher objects, with exact accounts. The tests share stress=SECONDS
+ * among them (default: a second each); the seed decides what happens in them.
  */
 #define SUITE "stress.threads"
 #include "thread_tool.h"
