@@ -87,7 +87,7 @@ SERVICE_ROUTINE(CountAlone)
 {
     CHECK_EQUAL(InterlockedIncrement(&IsrInside), 1); /* never on two processors at once */
     Counter = Counter + 1;
-    KtJitter(200);
+    KtJitter(4000);
     InterlockedDecrement(&IsrInside);
     InterlockedIncrement(&IsrRuns);
     return TRUE;

@@ -228,3 +228,45 @@ TEST(T_INT_6__S_55__S_65_line)
     CHECK(Record.Probe.Runs <= Record.Runs); /* T-DPCQ-15: merged, never more */
     CHECK_EQUAL(Record.Probe.Irql, DISPATCH_LEVEL);
 }
+
+/* ---- the time page, when a device ends an idle period and no clock interrupt does ---- */
+
+#define RTC_A_RATE_16 0x2C
+
+static volatile LONG Fresh, Stale;
+
+/* Is the page of this tick? The host may stop this processor between the two readings. */
+SERVICE_ROUTINE(LookAtThePage)
+{
+    ULONG64 now = KtNow(), page = KeQueryInterruptTime();
+
+    if (page > now || now - page <= (ULONG64)KeQueryTimeIncrement() + MICROSECONDS(50))
+        InterlockedIncrement(&Fresh);
+    else
+        InterlockedIncrement(&Stale);
+    AcknowledgeRtc();
+    return TRUE;
+}
+
+TEST(time_page_after_idle_by_a_device)
+{
+    KAFFINITY possible;
+    PKINTERRUPT interrupt;
+    KIRQL irql;
+    ULONG vector = HalGetInterruptVector(Isa, 0, 8, 8, &irql, &possible);
+
+    Fresh = Stale = 0;
+    if (!CHECK_EQUAL(IoConnectInterrupt(&interrupt, LookAtThePage, NULL, NULL, vector, irql, irql,
+                                        Latched, FALSE, 1, FALSE),
+                     STATUS_SUCCESS))
+        return;
+    StartRtc();
+    WriteRtc(0xA, RTC_A_RATE_16); /* every 62 ms: six increments lie between */
+    KiSleep(MILLISECONDS(900));   /* all processors idle meanwhile */
+    StopRtc();
+    IoDisconnectInterrupt(interrupt);
+    CHECK_AT_LEAST(Fresh, 6);
+    if (KtIsExact())
+        CHECK_EQUAL(Stale, 0);
+    CHECK(Fresh > 2 * Stale);
+}

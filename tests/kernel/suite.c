@@ -160,7 +160,7 @@ BOOLEAN KtCheckTrace(PCSTR Expected, PCSTR File, ULONG Line)
 
 VOID KtCheckOnTime(ULONG64 When, ULONG64 Due, ULONG64 Exact, PCSTR File, ULONG Line)
 {
-    ULONG64 late = KtIsExact() ? Exact : KT_PATIENCE;
+    ULONG64 late = KtIsExact() ? Exact : KT_LATE;
 
     CheckNumbers(When >= Due, When, Due, "never early", File, Line);
     CheckNumbers(When <= Due + late, When, Due + late, "not late", File, Line);

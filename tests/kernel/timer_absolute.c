@@ -54,7 +54,7 @@ TEST(T_TMR_6)
 
 TEST(T_TMR_4_forward__S_42)
 {
-    ULONG64 due;
+    ULONG64 due, start;
 
     KtPrepareProbe(&Absolute);
     due = KtSystemNow() + (ULONG64)HOUR;
@@ -65,9 +65,11 @@ TEST(T_TMR_4_forward__S_42)
     KiSleep(MILLISECONDS(3));
     CHECK_EQUAL(Absolute.Runs, 0);
     CHECK(!KeReadStateTimer(&Absolute.Timer));
+    start = KtNow();
     MoveSystemTime(HOUR / 2); /* past it: expires at the next tick at the latest */
     CHECK(KtSleepUntil(&Absolute.Runs, 1));
     CHECK_AT_LEAST(Absolute.SystemWhen, due);
+    CHECK(Absolute.When < start + KT_LATE);
     CHECK(KeReadStateTimer(&Absolute.Timer));
     MoveSystemTime(-HOUR);
     KiSleep(MILLISECONDS(3));
@@ -127,7 +129,7 @@ TEST(T_TMR_4_relative__S_43)
 TEST_ON(2, T_TMR_4_every_processor)
 {
     static KT_PROBE probes[MAXIMUM_PROCESSORS];
-    ULONG64 due = KtSystemNow() + (ULONG64)HOUR;
+    ULONG64 due = KtSystemNow() + (ULONG64)HOUR, start;
 
     for (ULONG i = 0; i < KtProcessors(); i++) {
         KtPrepareProbe(&probes[i]);
@@ -137,11 +139,13 @@ TEST_ON(2, T_TMR_4_every_processor)
     KiSleep(MILLISECONDS(3)); /* the others halt */
     for (ULONG i = 0; i < KtProcessors(); i++)
         CHECK_EQUAL(probes[i].Runs, 0);
+    start = KtNow();
     MoveSystemTime(HOUR);
     for (ULONG i = 0; i < KtProcessors(); i++) {
         CHECK(KtSleepUntil(&probes[i].Runs, 1));
         CHECK_EQUAL(probes[i].Processor, i);
         CHECK_AT_LEAST(probes[i].SystemWhen, due);
+        CHECK(probes[i].When < start + KT_LATE); /* at the next tick at the latest */
     }
     MoveSystemTime(-HOUR);
     KeFlushQueuedDpcs();
