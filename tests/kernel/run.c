@@ -69,7 +69,7 @@ static VOID AwaitCall(ULONG Processor)
     ULONG64 start = KtNow();
 
     while (Calls[Processor].Busy) {
-        if (KtNow() - start > 2 * KT_PATIENCE) {
+        if (KtNow() - start > KT_PATIENCE) {
             CHECK(!"the processor has not ended its part");
             return;
         }

@@ -158,8 +158,8 @@ VOID KtLetGo(VOID);
  * The emulator's processors share the host's, so lateness says little; but a local APIC timer of
  * 1 GHz goes off after 4.3 s at the latest, and that must not heal what nobody has woken.
  */
-#define KT_PATIENCE SECONDS(4) /* how long a wait lasts before it is given up */
-#define KT_LATE     SECONDS(2) /* CHECK_ON_TIME: later than this is an error */
+#define KT_PATIENCE SECONDS(10) /* how long a wait lasts before it is given up */
+#define KT_LATE     SECONDS(5)  /* CHECK_ON_TIME: later than this is an error */
 
 ULONG64 KtNow(VOID);
 ULONG64 KtSystemNow(VOID);
