@@ -36,6 +36,12 @@ VOID ExQueryPoolTag(ULONG Tag, PSIZE_T Blocks, PSIZE_T Bytes);
 /* Makes every n-th allocation fail (tests); 0: never. */
 extern volatile ULONG ExpFailEvery;
 
+/*
+ * A live lookaside list's callback inside the code at Start, or NULL; checked builds only. A list
+ * without callbacks of its own cannot be told to be a driver's. <= DISPATCH_LEVEL.
+ */
+PVOID ExpFindLookasideCallback(const VOID *Start, SIZE_T Size);
+
 /* ---- work items (kernel/ex/workitem.c) ---- */
 
 /* Starts the worker threads. PASSIVE_LEVEL, once. */

@@ -47,6 +47,35 @@ PVOID ExpFindLookaside(const VOID *Start, SIZE_T Bytes)
     return found;
 }
 
+/*
+ * Looks for a live lookaside list that would call a driver's code.
+ *
+ * IRQL:    <= DISPATCH_LEVEL
+ * Locks:   takes ExpLookasideLock
+ * Context: the end of a driver
+ * Returns: the callback inside the code at Start, or NULL
+ * Source:  contract T-LL-4
+ */
+PVOID ExpFindLookasideCallback(const VOID *Start, SIZE_T Size)
+{
+    KI_REQUIRE_IRQL_AT_MOST(DISPATCH_LEVEL, RULE_IRQL_EX_ALLOCATE_POOL, "IrqlExAllocatePool",
+                            Start);
+    PVOID found = NULL;
+    KIRQL oldIrql = KeAcquireSpinLockRaiseToDpc(&ExpLookasideLock);
+
+    for (PLIST_ENTRY entry = ExpLookasideLists.Flink; entry != &ExpLookasideLists;
+         entry = entry->Flink) {
+        PGENERAL_LOOKASIDE list = CONTAINING_RECORD(entry, GENERAL_LOOKASIDE, ListEntry);
+
+        if ((ULONG_PTR)list->Allocate - (ULONG_PTR)Start < Size)
+            found = (PVOID)list->Allocate;
+        if ((ULONG_PTR)list->Free - (ULONG_PTR)Start < Size)
+            found = (PVOID)list->Free;
+    }
+    KeReleaseSpinLock(&ExpLookasideLock, oldIrql);
+    return found;
+}
+
 /* Enters a list among the live ones, whatever it contains. Source: contract T-LL-4 (0xCA) */
 static VOID Enter(PGENERAL_LOOKASIDE Lookaside)
 {
@@ -67,6 +96,14 @@ VOID ExpLeaveLookaside(PGENERAL_LOOKASIDE Lookaside)
     KeReleaseSpinLock(&ExpLookasideLock, oldIrql);
 }
 #else
+/* A free build keeps no list of them. IRQL: any. */
+PVOID ExpFindLookasideCallback(const VOID *Start, SIZE_T Size)
+{
+    UNREFERENCED_PARAMETER(Start);
+    UNREFERENCED_PARAMETER(Size);
+    return NULL;
+}
+
 static VOID Enter(PGENERAL_LOOKASIDE Lookaside)
 {
     InitializeListHead(&Lookaside->ListEntry);
