@@ -1,6 +1,6 @@
 /*
- * Code on chosen processors: each has one call block, whose DPC is targeted at it. There are no
- * threads yet, so a processor other than 0 does a test's work inside of a DPC routine.
+ * Code on chosen processors: each has one call block, whose DPC is targeted at it, so a processor
+ * other than 0 does a test's work inside of a DPC routine.
  */
 #include "suite.h"
 
