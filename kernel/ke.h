@@ -100,7 +100,7 @@ typedef struct _KPRCB {
     ULONG MxCsr;
     UCHAR LegacyNumber;   /* gs:[184] */
     UCHAR ReservedNumber; /* zero: some headers read 16 bits */
-    BOOLEAN InterruptRequest;
+    UCHAR Reserved6;
     BOOLEAN IdleHalt;       /* in the idle loop's halt: the next interrupt ends the idle period */
     PKTHREAD CurrentThread; /* gs:[188] */
     PKTHREAD NextThread;
@@ -325,6 +325,9 @@ VOID KiReleaseWaiters(PDISPATCHER_HEADER Object);
 
 /* The same for a timer that has expired. DISPATCH_LEVEL, the timer table's lock held. */
 VOID KiSignalTimer(PKTIMER Timer);
+
+/* Frees the lock and restores the IRQL, or with Wait leaves it raised for the wait to come. */
+VOID KiFinishSignal(KIRQL OldIrql, BOOLEAN Wait);
 
 /* Changes a thread's priority, wherever it stands. */
 VOID KiSetPriority(PKTHREAD Thread, CHAR Priority);

@@ -1,23 +1,6 @@
 /* Events and semaphores. Their state is under the dispatcher lock. */
 #include "ke.h"
 
-/*
- * Keeps the IRQL at DISPATCH_LEVEL for the wait that must follow at once, or restores it. No
- * object is touched after the lock has been freed: a released waiter may free it.
- */
-static VOID FinishSignal(KIRQL OldIrql, BOOLEAN Wait)
-{
-    PKTHREAD thread = KeGetCurrentThread();
-
-    if (!Wait) {
-        KiUnlockDispatcher(OldIrql);
-        return;
-    }
-    thread->WaitNext = TRUE;
-    thread->WaitIrql = OldIrql;
-    KeReleaseSpinLockFromDpcLevel(&KiDispatcherLock);
-}
-
 static VOID RequireSignalIrql(PVOID Object, BOOLEAN Wait)
 {
     if (Wait)
@@ -64,7 +47,7 @@ LONG KeSetEvent(PRKEVENT Event, KPRIORITY Increment, BOOLEAN Wait)
     Event->Header.SignalState = 1;
     if (!IsListEmpty(&Event->Header.WaitListHead))
         KiReleaseWaiters(&Event->Header);
-    FinishSignal(oldIrql, Wait);
+    KiFinishSignal(oldIrql, Wait);
     return previous;
 }
 
@@ -88,7 +71,7 @@ LONG KePulseEvent(PRKEVENT Event, KPRIORITY Increment, BOOLEAN Wait)
     Event->Header.SignalState = 1;
     KiReleaseWaiters(&Event->Header);
     Event->Header.SignalState = 0;
-    FinishSignal(oldIrql, Wait);
+    KiFinishSignal(oldIrql, Wait);
     return previous;
 }
 
@@ -181,7 +164,7 @@ LONG KeReleaseSemaphore(PRKSEMAPHORE Semaphore, KPRIORITY Increment, LONG Adjust
     }
     Semaphore->Header.SignalState = count;
     KiReleaseWaiters(&Semaphore->Header);
-    FinishSignal(oldIrql, Wait);
+    KiFinishSignal(oldIrql, Wait);
     return previous;
 }
 

@@ -101,13 +101,7 @@ LONG KeReleaseMutex(PRKMUTEX Mutex, BOOLEAN Wait)
         KiFreeMutant(Mutex, FALSE);
     else
         Mutex->Header.SignalState = previous + 1;
-    if (Wait) {
-        thread->WaitNext = TRUE;
-        thread->WaitIrql = oldIrql;
-        KeReleaseSpinLockFromDpcLevel(&KiDispatcherLock);
-    } else {
-        KiUnlockDispatcher(oldIrql);
-    }
+    KiFinishSignal(oldIrql, Wait);
     return previous;
 }
 

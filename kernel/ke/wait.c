@@ -280,6 +280,30 @@ static VOID CheckObject(PKTHREAD Thread, PDISPATCHER_HEADER Object, KPROCESSOR_M
 }
 
 /*
+ * The end of KeSetEvent and its kin: restores the IRQL, or keeps it at DISPATCH_LEVEL for the wait
+ * that must follow at once (BeginWait). No object is touched after the lock has been freed: a
+ * released waiter may free it.
+ *
+ * IRQL:    DISPATCH_LEVEL (not checked)
+ * Locks:   frees the dispatcher lock
+ * Context: any; with Wait a thread
+ * Returns: nothing
+ * Source:  contract T-KeSetEvent-3, T-WAIT-IRQL-3
+ */
+VOID KiFinishSignal(KIRQL OldIrql, BOOLEAN Wait)
+{
+    PKTHREAD thread = KeGetCurrentThread();
+
+    if (!Wait) {
+        KiUnlockDispatcher(OldIrql);
+        return;
+    }
+    thread->WaitNext = TRUE;
+    thread->WaitIrql = OldIrql;
+    KeReleaseSpinLockFromDpcLevel(&KiDispatcherLock);
+}
+
+/*
  * After KeSetEvent and its kin with Wait = TRUE the IRQL is raised already, and the wait restores
  * the one from before (T-WAIT-IRQL-3). That one must allow the wait as well.
  */
