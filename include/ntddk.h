@@ -21,6 +21,7 @@
 #include "pool.h"
 #include "interrupt.h"
 #include "port.h"
+#include "pci.h"
 #include "device.h"
 #include "irpcodes.h"
 #include "iostack.h"

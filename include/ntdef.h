@@ -34,6 +34,7 @@ typedef enum _MODE { KernelMode, UserMode, MaximumMode } MODE;
 #define TRUE  1
 #define FALSE 0
 
+#define MAXUCHAR    0xFF
 #define MAXUSHORT   0xFFFF
 #define MAXLONG     0x7FFFFFFF
 #define MAXULONG    0xFFFFFFFFu

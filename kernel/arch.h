@@ -113,6 +113,27 @@ NTSTATUS ArchLineOfVector(UCHAR Vector, ARCH_LINE *Line);
 NTSTATUS ArchOpenLine(const ARCH_LINE *Line, ULONG Processor);
 VOID ArchCloseLine(const ARCH_LINE *Line);
 
+/* ---- PCI ---- */
+
+typedef struct _ARCH_PCI_ADDRESS {
+    UCHAR Bus, Device, Function;
+} ARCH_PCI_ADDRESS;
+
+/*
+ * A register of 1, 2 or 4 bytes at a multiple of its size in a function's configuration space.
+ * What is not there reads as all ones. Any IRQL, once the bus has been read at <= DISPATCH_LEVEL.
+ */
+ULONG ArchReadPciConfig(ARCH_PCI_ADDRESS Address, ULONG Offset, ULONG Bytes);
+VOID ArchWritePciConfig(ARCH_PCI_ADDRESS Address, ULONG Offset, ULONG Bytes, ULONG Value);
+PCSTR ArchPciAccessName(VOID);
+
+/*
+ * The line at which pin 0 to 3 (A to D) of a device on bus 0 arrives: STATUS_NOT_SUPPORTED if
+ * the chipset is not known, STATUS_NOT_FOUND if it leads nowhere. Any IRQL.
+ */
+VOID ArchInitializePciRouting(VOID);
+NTSTATUS ArchPciPinLine(ULONG Device, ULONG Pin, ARCH_LINE *Line);
+
 /* ---- clock ---- */
 
 /*

@@ -187,6 +187,7 @@ PCSTR AcpiReadMachine(ACPI_READER *Read, PVOID Context, ULONG64 RootPointer, ACP
     if (defect != NULL)
         return defect;
     Machine->HpetDefect = ReadHpet(&root, Machine);
+    Machine->PciConfigDefect = AcpiReadMcfg(&root, Machine);
     Machine->FadtDefect = AcpiReadFadt(&root, Machine, &dsdt);
     Machine->SleepDefect = Machine->FadtDefect;
     if (Machine->FadtDefect == NULL)

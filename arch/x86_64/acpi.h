@@ -49,6 +49,11 @@ typedef struct _ACPI_MACHINE {
     ULONG64 HpetAddress; /* 0: there is none */
     PCSTR HpetDefect;    /* why there is none; NULL when there is one */
 
+    /* MCFG */
+    ULONG64 PciConfigAddress; /* of bus 0's configuration space; 0: only ports lead to it */
+    UCHAR PciFirstBus, PciLastBus;
+    PCSTR PciConfigDefect; /* why it is unknown; NULL when it is known */
+
     /* FADT; ports are 0 when there is none */
     PCSTR FadtDefect;
     USHORT PmTimerPort;

@@ -65,6 +65,7 @@ PCSTR AcpiNextTable(const ACPI_ROOT *Root, ULONG *Index, const ACPI_TABLE_KIND *
                     ACPI_TABLE *Table);
 
 PCSTR AcpiReadMadt(const ACPI_ROOT *Root, ACPI_MACHINE *Machine);
+PCSTR AcpiReadMcfg(const ACPI_ROOT *Root, ACPI_MACHINE *Machine);
 PCSTR AcpiReadFadt(const ACPI_ROOT *Root, ACPI_MACHINE *Machine, ULONG64 *Dsdt);
 PCSTR AcpiReadSleepType(const ACPI_ROOT *Root, ULONG64 Dsdt, ACPI_MACHINE *Machine);
 

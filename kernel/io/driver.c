@@ -4,6 +4,7 @@
  * begins with it; load.c says what happens in between.
  */
 #include "iop.h"
+#include "pcifunction.h"
 
 #define DRIVER_PREFIX "\\Driver\\"
 
@@ -21,6 +22,7 @@ static KSPIN_LOCK DriversLock;
 VOID IopInitialize(VOID)
 {
     KI_REQUIRE_IRQL_AT_MOST(PASSIVE_LEVEL, RULE_IRQL_IO_PASSIVE, "IrqlIoPassive1", 0);
+    IopPciInitialize();
     IopInitializePnp();
 }
 

@@ -48,6 +48,7 @@ KD_ROUTINE KdpCpus, KdpIrql;
 KD_ROUTINE KdpTimers, KdpDpcs;
 KD_ROUTINE KdpThreads, KdpWaits, KdpReady;
 KD_ROUTINE KdpInterrupts, KdpDrivers, KdpDevices, KdpLoad, KdpUnload;
+KD_ROUTINE KdpPci;
 KD_ROUTINE KdpTime, KdpSetTime;
 KD_ROUTINE KdpMemory, KdpBugCheck, KdpReboot, KdpPowerOff;
 

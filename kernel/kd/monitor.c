@@ -21,6 +21,8 @@ const KD_COMMAND KdpCommands[] = {
     {"interrupts", "", "lists the connected interrupt service routines.", 0, 0, KdpInterrupts},
     {"drivers", "", "lists the drivers, loaded or not.", 0, 0, KdpDrivers},
     {"devices", "", "lists the devices of the loaded drivers.", 0, 0, KdpDevices},
+    {"pci", "[BUS:DEV.FN]", "lists the PCI functions, or shows one with its resources.", 0, 1,
+     KdpPci},
     {"load", "DRIVER", "loads a driver.", 1, 1, KdpLoad},
     {"unload", "DRIVER", "unloads a driver.", 1, 1, KdpUnload},
     {"time", "", "shows the clocks.", 0, 0, KdpTime},

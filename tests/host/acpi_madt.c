@@ -1,4 +1,4 @@
-/* sources: arch/x86_64/acpi.c arch/x86_64/madt.c arch/x86_64/fadt.c arch/x86_64/sleep.c */
+/* sources: arch/x86_64/acpi.c arch/x86_64/madt.c arch/x86_64/mcfg.c arch/x86_64/fadt.c arch/x86_64/sleep.c */
 /* The MADT's entries, and the local APIC's mode. */
 #include "acpi_tables.h"
 #include "apic.h"
