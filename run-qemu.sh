@@ -171,6 +171,11 @@ fi
 if [[ $clock == hpet ]]; then
     command_line="clock=hpet $command_line"
 fi
+if ((debug)); then
+    # A processor that is stepped takes no clock interrupts while the others run on.
+    command_line="$command_line clockwatchdog=0"
+fi
+command_line=${command_line# }
 command_line=${command_line% }
 
 LC_ALL=C

@@ -89,7 +89,11 @@ typedef struct _KTIMER_TABLE {
 
 /* A processor's clock. Written by this processor at CLOCK_LEVEL. */
 typedef struct _KCLOCK {
-    ULONG64 NextTick;            /* interrupt time of the next tick; MAXULONG64 while idle */
+    ULONG64 NextTick;            /* interrupt time of the next tick, or while idle of NextLook;
+                                  * also read by the processor that watches this one */
+    ULONG64 NextLook;            /* interrupt time at which to look after the next processor */
+    ULONG64 SeenPromise;         /* that one's NextTick at the last look ... */
+    ULONG BrokenLooks;           /* ... which so many looks have found unkept */
     ULONG64 Deadline;            /* interrupt time that the hardware is set to; MAXULONG64: none */
     ULONG64 LastIncrement;       /* interrupt time of the last tick, in time increments */
     ULONG64 Ticks;               /* taken by this processor */
@@ -131,6 +135,7 @@ typedef struct _KPRCB {
     KTIMER_TABLE TimerTable;
     KTHREAD BootThread;
     volatile BOOLEAN Started;
+    const struct _KTRAP_FRAME *StoppedFrame; /* what a bug check's NMI has stopped, or NULL */
 } KPRCB, *PKPRCB;
 
 typedef struct _KPCR {
@@ -272,6 +277,18 @@ extern volatile BOOLEAN KiThreadedDpcsEnabled;
 
 /* Starts a DPC thread for each processor that runs. PASSIVE_LEVEL. */
 VOID KiStartDpcThreads(VOID);
+
+/* The clock watchdog's limit in ticks; 0: off. Set by the option clockwatchdog=. */
+extern ULONG KiClockWatchdogLimit;
+
+/* Looks after the next processor's clock when it is time to. CLOCK_LEVEL, or interrupts off. */
+VOID KiWatchClock(PKPRCB Prcb, ULONG64 Now);
+
+/* When an idle processor has to wake for that; MAXULONG64: never. Any IRQL. */
+ULONG64 KiNextClockLook(PKPRCB Prcb);
+
+/* One look at a neighbour that has promised a clock interrupt at Promised. Any IRQL. */
+BOOLEAN KiIsClockOverdue(PKCLOCK Watcher, ULONG64 Promised, ULONG64 Now);
 
 /* Is Dpc queued anywhere? For checks on freed memory. */
 BOOLEAN KiIsDpcQueued(const KDPC *Dpc);

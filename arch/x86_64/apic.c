@@ -134,12 +134,13 @@ VOID ArchStopOtherProcessors(VOID)
  * Context: the NMI handler
  * Returns: if this processor is to go on
  */
-VOID ApicStopIfRequested(VOID)
+VOID ApicStopIfRequested(const struct _KTRAP_FRAME *TrapFrame)
 {
     LONG stopper = Stopper;
 
     if (stopper == NOBODY || stopper == (LONG)KeGetCurrentPrcb()->Number)
         return;
+    KeGetCurrentPrcb()->StoppedFrame = TrapFrame; /* its stack stays as it is */
     InterlockedIncrement(&StoppedProcessors);
     HaltForEver();
 }

@@ -73,9 +73,9 @@ VOID ApicSendInit(ULONG Processor);
 VOID ApicSendStartup(ULONG Processor, ULONG64 PhysicalPage);
 
 /*
- * For the NMI handler: counts this processor as stopped and halts it for ever if
+ * For the NMI handler: notes what it was doing, counts it as stopped and halts it for ever if
  * ArchStopOtherProcessors has been called; returns if the NMI has another cause.
  */
-VOID ApicStopIfRequested(VOID);
+VOID ApicStopIfRequested(const struct _KTRAP_FRAME *TrapFrame);
 
 #endif

@@ -30,7 +30,7 @@ _Static_assert(offsetof(KTRAP_FRAME, Rip) - offsetof(KTRAP_FRAME, Rbp) ==
 VOID KiHandleException(ULONG Vector, PKTRAP_FRAME TrapFrame)
 {
     if (Vector == NMI_VECTOR)
-        ApicStopIfRequested();
+        ApicStopIfRequested(TrapFrame);
     if (KiInterruptStackOf(Vector) == 0)
         ArchRestoreInterrupts(TrapFrame->RFlags);
     KiDispatchException(Vector, TrapFrame);

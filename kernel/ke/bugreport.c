@@ -77,6 +77,7 @@ static VOID PrintActivity(PKPRCB Prcb)
 {
     CHAR name[64];
     PKDEFERRED_ROUTINE routine = Prcb->DpcRoutine;
+    const KTRAP_FRAME *frame = Prcb->StoppedFrame;
 
     if (routine)
         DbgPrint("in the %s routine %s", Prcb->TimerDpc ? "timer DPC" : "DPC",
@@ -87,6 +88,9 @@ static VOID PrintActivity(PKPRCB Prcb)
         DbgPrint("idle");
     else
         DbgPrint("in a thread");
+    if (frame)
+        DbgPrint(", at %s, IRQL %u", KdFormatAddress(name, sizeof(name), (PVOID)frame->Rip),
+                 frame->PreviousIrql);
     DbgPrint("\n");
 }
 

@@ -93,6 +93,7 @@ static VOID Tick(PKPRCB Prcb, ULONG64 Now, KIRQL InterruptedIrql)
         return;
     Prcb->Clock.LastIncrement = increment;
     Prcb->Clock.Ticks++;
+    KiWatchClock(Prcb, Now);
     KiDpcTick(Prcb, InterruptedIrql, elapsed);
     KiQuantumTick(Prcb);
 }
@@ -121,7 +122,8 @@ VOID KiClockInterrupt(PKPRCB Prcb, KIRQL InterruptedIrql)
 }
 
 /*
- * Gives up the tick: an idle processor is woken by timers and other interrupts only.
+ * Gives up the tick: an idle processor is woken by timers and other interrupts only, and by the
+ * rare duty to look after another processor.
  *
  * IRQL:    PASSIVE_LEVEL, interrupts off (not checked)
  * Locks:   none
@@ -131,7 +133,7 @@ VOID KiClockInterrupt(PKPRCB Prcb, KIRQL InterruptedIrql)
 VOID KiEnterIdle(PKPRCB Prcb)
 {
     Prcb->IdleHalt = TRUE;
-    Prcb->Clock.NextTick = MAXULONG64;
+    Prcb->Clock.NextTick = KiNextClockLook(Prcb);
     KiSetClockForTimers(Prcb);
 }
 
@@ -147,8 +149,12 @@ VOID KiLeaveIdle(PKPRCB Prcb)
 {
     Prcb->IdleHalt = FALSE;
     Prcb->DpcData.ProcessorIdle = FALSE;
-    KiUpdateTimePage(KiQueryInterruptTime());
+
+    ULONG64 now = KiQueryInterruptTime();
+
+    KiUpdateTimePage(now);
     KiStartClock(Prcb);
+    KiWatchClock(Prcb, now);
 }
 
 /*

@@ -101,6 +101,7 @@ VOID KiSystemStart(BOOT_INFO *BootInfo)
     KiInitializeTime(BootInfo);
     KiDpcTimeLimit = (ULONG)KiGetNumberOption("dpctimeout", KiDpcTimeLimit);
     KiDpcWatchdogLimit = (ULONG)KiGetNumberOption("dpcwatchdog", KiDpcWatchdogLimit);
+    KiClockWatchdogLimit = (ULONG)KiGetNumberOption("clockwatchdog", KiClockWatchdogLimit);
     KiStartClock(KeGetCurrentPrcb());
     KiBootPcr.Prcb.Started = TRUE;
     ArchEnableInterrupts();

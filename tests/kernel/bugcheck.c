@@ -173,6 +173,14 @@ static VOID CumulativeWatchdog(VOID)
         ArchPause();
 }
 
+/* Every other processor is idle; with clockwatchdog=N shorter. */
+static VOID ClockWatchdog(VOID)
+{
+    KfRaiseIrql(HIGH_LEVEL);
+    for (;;)
+        ArchPause();
+}
+
 /* ---- pool ---- */
 
 static VOID PoolDoubleFree(VOID)
@@ -306,6 +314,7 @@ static const VIOLATION Violations[] = {
     {"isr_changes_irql", IsrChangesIrql},
     {"dpc_watchdog", DpcWatchdog},
     {"cumulative_watchdog", CumulativeWatchdog},
+    {"clock_watchdog", ClockWatchdog},
     {"pool_double_free", PoolDoubleFree},
     {"pool_wrong_tag", PoolWrongTag},
     {"pool_overrun", PoolOverrun},
