@@ -5,6 +5,7 @@
 #   make run test debug   what ./run-qemu.sh, ./run-qemu.sh --test and --debug do
 #   make bench            what each operation costs (./run-qemu.sh --bench, docs/PERFORMANCE.md)
 #   make host-tests       the machine-independent sources under sanitizers on this machine
+#   make import-libraries what drivers built elsewhere are linked with: build/sdk/lib*.a
 #   make check            formatting and static analysis
 #   make clean
 #
@@ -236,6 +237,25 @@ $(BUILD)/nosymbols.asm: Makefile
 $(addprefix $(BUILD)/,drivers.o nosymbols.o symbols.o): %.o: %.asm
 	$(Q)$(NASM) -f elf64 -o $@ $<
 
+# ---- import libraries: what a driver's image is linked with ----
+
+# From the export list; for a driver that is built elsewhere, and for tests/sys. They need the
+# binutils of mingw-w64, so they are no part of `make all`.
+DLLTOOL   ?= x86_64-w64-mingw32-dlltool
+SDK       := $(BUILD_ROOT)/sdk
+LIBRARIES := $(SDK)/libntoskrnl.a $(SDK)/libhal.a
+
+.PHONY: import-libraries
+import-libraries: $(LIBRARIES)
+
+$(SDK)/libntoskrnl.def $(SDK)/libhal.def: kernel/ldr/exports.h tools/check-exports
+	@mkdir -p $(@D)
+	$(Q)tools/check-exports --def $(if $(findstring hal,$@),HAL.dll,ntoskrnl.exe) >$@
+
+$(SDK)/%.a: $(SDK)/%.def
+	$(call say,IMPORT,$@)
+	$(Q)$(DLLTOOL) --machine i386:x86-64 --input-def $< --output-lib $@
+
 # ---- the EFI partition's folder ----
 
 ESP       := $(BUILD)/esp
@@ -304,7 +324,7 @@ bench:
 
 clean:
 	rm -rf $(BUILD_ROOT)/checked $(BUILD_ROOT)/free $(BUILD_ROOT)/test $(BUILD_ROOT)/host \
-	    $(BUILD_ROOT)/bench $(BUILD_ROOT)/bench-checked $(BUILD_ROOT)/clang $(BUILD_ROOT)/test-logs
+	    $(BUILD_ROOT)/sdk $(BUILD_ROOT)/bench $(BUILD_ROOT)/bench-checked $(BUILD_ROOT)/clang $(BUILD_ROOT)/test-logs
 	@rmdir $(BUILD_ROOT) 2>/dev/null || true
 
 # ---- static analysis ----

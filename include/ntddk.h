@@ -6,6 +6,7 @@
 #include "ntstatus.h"
 #include "list.h"
 #include "rtl.h"
+#include "variables.h"
 #include "bugcheck.h"
 #include "debug.h"
 #include "irql.h"

@@ -15,6 +15,7 @@ int strncmp(const char *first, const char *second, size_t count);
 char *strcpy(char *destination, const char *source);
 char *strchr(const char *string, int character);
 char *strstr(const char *string, const char *part);
+size_t wcslen(const WCHAR *string);
 
 #define RtlCopyMemory(Destination, Source, Length) memcpy((Destination), (Source), (Length))
 #define RtlMoveMemory(Destination, Source, Length) memmove((Destination), (Source), (Length))
@@ -40,5 +41,9 @@ NTSTATUS RtlAppendUnicodeToString(PUNICODE_STRING Destination, PCWSTR Source);
 /* Format like DbgPrint; at most Count bytes, always terminated; the length without the end. */
 int RtlStringPrint(PCHAR Buffer, SIZE_T Count, PCSTR Format, ...);
 int RtlStringPrintV(PCHAR Buffer, SIZE_T Count, PCSTR Format, va_list Arguments);
+
+/* The same as the C library of Windows does it: -1 if it does not fit, then without a zero. */
+int _snprintf(char *buffer, size_t count, const char *format, ...);
+int _vsnprintf(char *buffer, size_t count, const char *format, va_list arguments);
 
 #endif

@@ -108,6 +108,20 @@ static PCSTR PutConversion(OUTPUT *Output, PCSTR Format, va_list *Arguments)
     return Format + 1;
 }
 
+VOID RtlpFormat(OUTPUT *Output, PCSTR Format, va_list Arguments)
+{
+    va_list arguments;
+
+    va_copy(arguments, Arguments);
+    while (*Format) {
+        if (*Format == '%')
+            Format = PutConversion(Output, Format, &arguments);
+        else
+            RtlpPut(Output, *Format++);
+    }
+    va_end(arguments);
+}
+
 /*
  * Writes formatted text into Buffer: as much as fits, always with a terminating zero unless
  * Count is 0.
@@ -120,18 +134,10 @@ static PCSTR PutConversion(OUTPUT *Output, PCSTR Format, va_list *Arguments)
 int RtlStringPrintV(PCHAR Buffer, SIZE_T Count, PCSTR Format, va_list Arguments)
 {
     OUTPUT output = {.Buffer = Buffer, .Limit = Count - 1};
-    va_list arguments;
 
     if (Count == 0)
         return 0;
-    va_copy(arguments, Arguments);
-    while (*Format) {
-        if (*Format == '%')
-            Format = PutConversion(&output, Format, &arguments);
-        else
-            RtlpPut(&output, *Format++);
-    }
-    va_end(arguments);
+    RtlpFormat(&output, Format, Arguments);
     Buffer[output.Position] = 0;
     return (int)output.Position;
 }

@@ -9,6 +9,7 @@ typedef struct _OUTPUT {
     PCHAR Buffer;
     SIZE_T Limit; /* bytes in Buffer without the terminating zero */
     SIZE_T Position;
+    BOOLEAN Cut; /* there was more text than room */
 } OUTPUT;
 
 enum { FlagLeft = 1, FlagPlus = 2, FlagSpace = 4, FlagPrefix = 8, FlagZero = 16, FlagUpper = 32 };
@@ -27,6 +28,9 @@ typedef struct _CONVERSION {
 
 /* Appends one character, if there is room. */
 VOID RtlpPut(OUTPUT *Output, CHAR Character);
+
+/* Appends formatted text, without a terminating zero. */
+VOID RtlpFormat(OUTPUT *Output, PCSTR Format, va_list Arguments);
 
 /*
  * Writes the argument of a conversion; FALSE if its type is unknown, and then no argument has been

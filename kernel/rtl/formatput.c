@@ -5,11 +5,13 @@ VOID RtlpPut(OUTPUT *Output, CHAR Character)
 {
     if (Output->Position < Output->Limit)
         Output->Buffer[Output->Position++] = Character;
+    else
+        Output->Cut = TRUE;
 }
 
 static VOID PutMany(OUTPUT *Output, CHAR Character, int Count)
 {
-    while (Count-- > 0 && Output->Position < Output->Limit)
+    for (; Count > 0 && !Output->Cut; Count--)
         RtlpPut(Output, Character);
 }
 

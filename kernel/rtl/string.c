@@ -18,6 +18,7 @@
 #define strcpy  RtlpStrcpy
 #define strchr  RtlpStrchr
 #define strstr  RtlpStrstr
+#define wcslen  RtlpWcslen
 #define HIDE(variable)
 #else
 #define HIDE(variable) __asm__("" : "+r"(variable))
@@ -93,6 +94,17 @@ int memcmp(const void *first, const void *second, size_t count)
 }
 
 size_t strlen(const char *string)
+{
+    size_t length = 0;
+
+    while (string[length] != 0) {
+        length++;
+        HIDE(length);
+    }
+    return length;
+}
+
+size_t wcslen(const WCHAR *string)
 {
     size_t length = 0;
 

@@ -1,4 +1,4 @@
-/* sources: kernel/rtl/format.c kernel/rtl/formatput.c tests/host/support/support.c */
+/* sources: kernel/rtl/crtprint.c kernel/rtl/format.c kernel/rtl/formatput.c tests/host/support/support.c */
 /* Formatted text: what the C library also knows against the C library, the rest by example. */
 #include "support/support.h"
 
@@ -200,6 +200,25 @@ static void HugeWidthsEndAtTheBuffer(void **State)
     assert_int_equal(strlen(Text), sizeof(Text) - 1);
 }
 
+/* As in Windows: a zero if there is room for it, -1 if there is not enough for the text. */
+static void SnprintfTellsWhatDidNotFit(void **State)
+{
+    CHAR buffer[8];
+
+    (void)State;
+    for (SIZE_T count = 0; count < sizeof(buffer); count++) {
+        memset(buffer, GUARD, sizeof(buffer));
+        assert_int_equal(_snprintf(buffer, count, "%d", 12345), count < 5 ? -1 : 5);
+        assert_memory_equal(buffer, "12345", count < 5 ? count : 5);
+        assert_int_equal(buffer[5], count > 5 ? 0 : GUARD);
+        if (count < 5)
+            assert_int_equal(buffer[count], GUARD);
+    }
+    assert_int_equal(_snprintf(buffer, sizeof(buffer), "%9d", 1), -1);
+    assert_int_equal(_snprintf(buffer, sizeof(buffer), "%-9d", 1), -1);
+    assert_int_equal(_snprintf(buffer, sizeof(buffer), "%S", L"\x20AC\x20AC\x20AC"), -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -214,6 +233,7 @@ int main(void)
         cmocka_unit_test(UnknownConversionsStandAsTheyAre),
         cmocka_unit_test(NothingIsWrittenBehindTheEnd),
         cmocka_unit_test(HugeWidthsEndAtTheBuffer),
+        cmocka_unit_test(SnprintfTellsWhatDidNotFit),
     };
 
     return cmocka_run_group_tests_name("format", tests, NULL, NULL);

@@ -13,6 +13,7 @@ int RtlpStrncmp(const char *First, const char *Second, size_t Count);
 char *RtlpStrcpy(char *Destination, const char *Source);
 char *RtlpStrchr(const char *String, int Character);
 char *RtlpStrstr(const char *String, const char *Part);
+size_t RtlpWcslen(const WCHAR *String);
 
 #define SIZE 64
 
@@ -226,13 +227,21 @@ static void AppendIsAllOrNothing(void **State)
     assert_int_equal(RtlAppendUnicodeToString(&target, u"x"), STATUS_BUFFER_TOO_SMALL);
 }
 
+static void WideStringsAreCounted(void **State)
+{
+    (void)State;
+    assert_int_equal(RtlpWcslen(L""), 0);
+    assert_int_equal(RtlpWcslen(L"\x100\x20AC z"), 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(MovesAreAsInC),     cmocka_unit_test(CopiesAndFillsAreAsInC),
-        cmocka_unit_test(StringsAreAsInC),   cmocka_unit_test(InitializationCountsBytes),
-        cmocka_unit_test(LongStringsAreCut), cmocka_unit_test(ComparisonKnowsCase),
-        cmocka_unit_test(CopyTakesWhatFits), cmocka_unit_test(AppendIsAllOrNothing),
+        cmocka_unit_test(WideStringsAreCounted),     cmocka_unit_test(MovesAreAsInC),
+        cmocka_unit_test(CopiesAndFillsAreAsInC),    cmocka_unit_test(StringsAreAsInC),
+        cmocka_unit_test(InitializationCountsBytes), cmocka_unit_test(LongStringsAreCut),
+        cmocka_unit_test(ComparisonKnowsCase),       cmocka_unit_test(CopyTakesWhatFits),
+        cmocka_unit_test(AppendIsAllOrNothing),
     };
 
     return cmocka_run_group_tests_name("string", tests, NULL, NULL);
