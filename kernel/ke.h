@@ -251,6 +251,7 @@ DECLSPEC_NORETURN VOID KiReportIrqlViolation(ULONG Kind, PCSTR Rule, ULONG_PTR O
 #define RULE_IRQL_KE_PASSIVE           0x20010 /* [choice] KeFlushQueuedDpcs */
 #define RULE_IRQL_KE_IPI               0x20012 /* [choice] KeIpiGenericCall */
 #define RULE_IRQL_IO_PASSIVE           0x20007 /* [choice] IoConnectInterrupt and other passive ones */
+#define RULE_DEVICE_QUEUE_BUSY         0x2F001 /* [choice] KeRemoveDeviceQueue of an idle device */
 
 /* ---- DPCs ---- */
 

@@ -171,6 +171,9 @@ static const KBUGCHECK_KIND Kinds[] = {
      {"IrqlReturn: a driver's routine came back at another IRQL", IRQL_NOW, "the routine"}},
     {DRIVER_VERIFIER_DETECTED_VIOLATION, RULE_IRQL_KE_RELEASE_SPIN_LOCK,
      {"IrqlKeReleaseSpinLock: exactly DISPATCH_LEVEL is required", IRQL_NOW, LOCK}},
+    {DRIVER_VERIFIER_DETECTED_VIOLATION, RULE_DEVICE_QUEUE_BUSY,
+     {"a request was removed from the queue of a device that is not busy", IRQL_NOW,
+      "the device queue"}},
 
     {DRIVER_VERIFIER_IOMANAGER_VIOLATION, 0x04, {"a device object that is none", "the device"}},
     {DRIVER_VERIFIER_IOMANAGER_VIOLATION, 0x0A, {"IoInitializeTimer for a device that has a timer",

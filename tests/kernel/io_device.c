@@ -1,4 +1,4 @@
-/* io.md: device objects, device stacks, device queues' first state. */
+/* io.md: device objects, device stacks. */
 #define SUITE "io.device"
 #include "suite.h"
 #include "testdriver.h"
@@ -206,16 +206,4 @@ TEST(T_IoAttach_1)
     IoDeleteDevice(top);
     IoDeleteDevice(middle);
     IoDeleteDevice(bottom);
-}
-
-TEST(T_KDQ_1)
-{
-    KDEVICE_QUEUE queue;
-
-    KtPoison(&queue);
-    KeInitializeDeviceQueue(&queue);
-    CHECK_EQUAL(queue.Type, DeviceQueueObject);
-    CHECK_EQUAL(queue.Busy, FALSE);
-    CHECK(IsListEmpty(&queue.DeviceListHead));
-    CHECK(KeTestSpinLock(&queue.Lock));
 }
