@@ -53,6 +53,7 @@ typedef struct _KTHREAD {
     BOOLEAN WaitNext;        /* ... which has left the IRQL raised; the thread */
     SHORT KernelApcDisable;  /* -n: n critical regions deep; the thread */
     SHORT SpecialApcDisable; /* -n: n guarded regions deep; the thread */
+    BOOLEAN InThreadedDpc;   /* runs a threaded DPC's routine; the thread */
     NTSTATUS ExitStatus;
     ULONG64 Switches; /* times it was given a processor */
 } KTHREAD;
@@ -195,14 +196,27 @@ VOID KiReleaseHighLock(PKSPIN_LOCK Lock, KIRQL OldIrql);
 /* ---- the IRQL rules, checked in a checked build ---- */
 
 /*
+ * A threaded DPC routine keeps the rules of DISPATCH_LEVEL although it runs at PASSIVE_LEVEL, for
+ * it must also work at DISPATCH_LEVEL (T-TDPC-3). Checked builds only. Any IRQL.
+ */
+#if DBG && !defined(METRONOME_HOST)
+FORCEINLINE BOOLEAN KiKeepsDispatchRules(VOID)
+{
+    return KeGetCurrentThread()->InThreadedDpc;
+}
+#else
+#define KiKeepsDispatchRules() FALSE
+#endif
+
+/*
  * The first line of a public routine's body. Kind is the 0xC4 code that the contract names for
  * the routine, Rule the rule's name; the report has P1 = Kind, P2 = IRQL, P3 = object.
  */
 #if DBG
-#define KI_REQUIRE_IRQL_AT_MOST(Limit, Kind, Rule, Object)              \
-    do {                                                                \
-        if (KeGetCurrentIrql() > (Limit))                               \
-            KiReportIrqlViolation((Kind), (Rule), (ULONG_PTR)(Object)); \
+#define KI_REQUIRE_IRQL_AT_MOST(Limit, Kind, Rule, Object)                                        \
+    do {                                                                                          \
+        if (KeGetCurrentIrql() > (Limit) || ((Limit) < DISPATCH_LEVEL && KiKeepsDispatchRules())) \
+            KiReportIrqlViolation((Kind), (Rule), (ULONG_PTR)(Object));                           \
     } while (0)
 #define KI_REQUIRE_IRQL_AT_LEAST(Limit, Kind, Rule, Object)             \
     do {                                                                \

@@ -9,6 +9,8 @@
 /* Is the IRQL too high for this type of pool? Not during the start, at HIGH_LEVEL. */
 static BOOLEAN IsIrqlTooHigh(ULONG Paged)
 {
+    if (Paged && KiKeepsDispatchRules())
+        return TRUE;
     return KeGetCurrentIrql() > (Paged ? APC_LEVEL : DISPATCH_LEVEL) && KeGetCurrentPrcb()->Started;
 }
 

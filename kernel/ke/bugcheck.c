@@ -118,6 +118,9 @@ VOID KiReportIrqlViolation(ULONG Kind, PCSTR Rule, ULONG_PTR Object)
         .Parameters = {Kind, irql, Object, 0},
         .Irql = irql,
         .Rule = Rule,
+        .Detail = KiKeepsDispatchRules()
+                      ? "In a threaded DPC routine the rules of DISPATCH_LEVEL hold."
+                      : NULL,
         .Frame = __builtin_frame_address(0),
     };
 

@@ -73,12 +73,13 @@ static VOID RunThreadedDpc(const KDPC_CALL *Call)
 {
     PKTHREAD thread = KeGetCurrentThread();
 
+    thread->InThreadedDpc = TRUE;
     Call->Routine(Call->Dpc, Call->Context, Call->Argument1, Call->Argument2);
+    thread->InThreadedDpc = FALSE;
     KI_REQUIRE(KeGetCurrentIrql() == PASSIVE_LEVEL, DRIVER_VERIFIER_DETECTED_VIOLATION, 0x31,
                KeGetCurrentIrql(), PASSIVE_LEVEL, 1);
     KI_REQUIRE(thread->KernelApcDisable == 0, TIMER_OR_DPC_INVALID, 4 + Call->FromTimer,
                Call->Routine, 0, thread->KernelApcDisable);
-    UNREFERENCED_PARAMETER(thread);
 }
 
 /* A processor's DPC thread. It is on its processor before it takes the first DPC. */

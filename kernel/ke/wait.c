@@ -155,12 +155,12 @@ VOID KiSignalTimer(PKTIMER Timer)
     KeReleaseSpinLockFromDpcLevel(&KiDispatcherLock);
 }
 
-/* T-WAIT-IRQL-1: who may not block, must not wait. */
+/* T-WAIT-IRQL-1, T-TDPC-3: who may not block, must not wait. */
 static VOID RefuseToBlock(PVOID Object, KIRQL Irql, PLARGE_INTEGER Timeout)
 {
     PKTHREAD thread = KeGetCurrentThread();
 
-    if (KeIsExecutingDpc())
+    if (KeIsExecutingDpc() || KiKeepsDispatchRules())
         KeBugCheckEx(ATTEMPTED_SWITCH_FROM_DPC, (ULONG_PTR)thread, 0, (ULONG_PTR)&thread, 0);
     KeBugCheckEx(DRIVER_VERIFIER_DETECTED_VIOLATION,
                  Irql > DISPATCH_LEVEL ? 0x120
@@ -312,7 +312,8 @@ static KIRQL BeginWait(PKTHREAD Thread, PVOID Object, PLARGE_INTEGER Timeout)
     KIRQL oldIrql = Thread->WaitNext ? Thread->WaitIrql : KeGetCurrentIrql();
 
     Thread->WaitNext = FALSE;
-    if (oldIrql >= DISPATCH_LEVEL && (oldIrql > DISPATCH_LEVEL || !Timeout || Timeout->QuadPart))
+    if ((oldIrql >= DISPATCH_LEVEL || KiKeepsDispatchRules()) &&
+        (oldIrql > DISPATCH_LEVEL || !Timeout || Timeout->QuadPart))
         RefuseToBlock(Object, oldIrql, Timeout);
     /* Raised first: a DPC that polls in this thread's name would write WaitIrql, too. */
     KiRaiseIrql(DISPATCH_LEVEL);
@@ -398,7 +399,7 @@ NTSTATUS KeDelayExecutionThread(KPROCESSOR_MODE WaitMode, BOOLEAN Alertable,
 
     UNREFERENCED_PARAMETER(WaitMode);
     UNREFERENCED_PARAMETER(Alertable);
-    if (KeGetCurrentIrql() > APC_LEVEL && !thread->WaitNext)
+    if ((KeGetCurrentIrql() > APC_LEVEL && !thread->WaitNext) || KiKeepsDispatchRules())
         RefuseToBlock(Interval, KeGetCurrentIrql(), Interval);
     KIRQL oldIrql = BeginWait(thread, Interval, Interval);
     thread->WaitType = WaitAny;

@@ -181,6 +181,21 @@ static VOID ClockWatchdog(VOID)
         ArchPause();
 }
 
+DPC_ROUTINE(WaitForTheEvent)
+{
+    KeWaitForSingleObject(Context, Executive, KernelMode, FALSE, NULL);
+}
+
+static VOID ThreadedDpcWaits(VOID)
+{
+    KEVENT event;
+
+    KeInitializeEvent(&event, SynchronizationEvent, FALSE);
+    KeInitializeThreadedDpc(&Probe.Dpc, WaitForTheEvent, &event);
+    KeInsertQueueDpc(&Probe.Dpc, NULL, NULL);
+    KiSleep(MILLISECONDS(50));
+}
+
 /* ---- pool ---- */
 
 static VOID PoolDoubleFree(VOID)
@@ -315,6 +330,7 @@ static const VIOLATION Violations[] = {
     {"dpc_watchdog", DpcWatchdog},
     {"cumulative_watchdog", CumulativeWatchdog},
     {"clock_watchdog", ClockWatchdog},
+    {"threaded_dpc_waits", ThreadedDpcWaits},
     {"pool_double_free", PoolDoubleFree},
     {"pool_wrong_tag", PoolWrongTag},
     {"pool_overrun", PoolOverrun},

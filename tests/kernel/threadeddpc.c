@@ -56,14 +56,11 @@ TEST(T_KeInitializeThreadedDpc_1__S_60__S_69)
 }
 
 static PKTHREAD Runner;
-static KPRIORITY RunnerPriority;
 static volatile LONG Runs;
 
 DPC_ROUTINE(SeeThread)
 {
     Runner = KeGetCurrentThread();
-    if (KeGetCurrentIrql() == PASSIVE_LEVEL)
-        RunnerPriority = KeQueryPriorityThread(Runner);
     InterlockedIncrement(&Runs);
 }
 
@@ -78,13 +75,12 @@ TEST(T_TDPC_1_thread__S_56__S_70)
     }
     for (ULONG processor = 0; processor < KtProcessors(); processor++) {
         Runs = 0;
-        RunnerPriority = 0;
         KeInitializeThreadedDpc(&Dpcs[0], SeeThread, NULL);
         KeSetTargetProcessorDpc(&Dpcs[0], (CCHAR)processor);
         KeInsertQueueDpc(&Dpcs[0], NULL, NULL);
         CHECK(KtSleepUntil(&Runs, 1));
         CHECK(Runner != KeGetCurrentThread() && Runner != earlier);
-        CHECK_AT_LEAST(RunnerPriority, LOW_REALTIME_PRIORITY);
+        CHECK_AT_LEAST(KeQueryPriorityThread(Runner), LOW_REALTIME_PRIORITY);
         earlier = Runner;
     }
 }
