@@ -35,6 +35,8 @@ The machine
 
 The run
   --serial FILE     write the serial console to FILE instead of this terminal
+  --trace FILE      trace what each processor does and write it to FILE when the emulator ends,
+                    however it ends; docs/TRACE.md says what is in it and what makes pictures of it
   --timeout S       end the emulator after S seconds
   --dry-run         print the command that would run QEMU, and do nothing
   --help            print this text
@@ -74,15 +76,16 @@ number() {
     fi
 }
 
+trace_events=131072 # a processor: 4 MB
 smp='' memory=256 machine=q35 clock=apic icount=0 kvm=0 display=0
-test=0 bench=0 verbose=() suite='' build='' debug=0 serial='' timeout='' dry_run=0
+test=0 bench=0 verbose=() suite='' build='' debug=0 serial='' trace='' timeout='' dry_run=0
 command_line='' command_line_given=0 others=''
 
 while (($# > 0)); do
     option=$1
     shift
     case $option in
-    --smp | --memory | --machine | --clock | --suite | --build | --serial | --timeout)
+    --smp | --memory | --machine | --clock | --suite | --build | --serial | --trace | --timeout)
         (($# > 0)) || refuse "$option needs a value; --help explains it"
         value=$1
         shift
@@ -137,6 +140,12 @@ while (($# > 0)); do
             refuse "--serial takes a file in a folder that exists, not '$value'"
         serial=$value
         ;;
+    --trace)
+        [[ $value == /* ]] || value=$caller_folder/$value
+        [[ $value != */ && -d $(dirname -- "$value") && ! -d $value ]] ||
+            refuse "--trace takes a file in a folder that exists, not '$value'"
+        trace=$value
+        ;;
     --timeout)
         number --timeout "$value" 1 1000000
         timeout=$value
@@ -174,6 +183,10 @@ fi
 if ((debug)); then
     # A processor that is stepped takes no clock interrupts while the others run on.
     command_line="$command_line clockwatchdog=0"
+fi
+# What the command line says itself goes first: the kernel takes the first of several options.
+if [[ -n $trace ]]; then
+    command_line="$command_line trace=on tracesize=$trace_events"
 fi
 command_line=${command_line# }
 command_line=${command_line% }
@@ -218,6 +231,9 @@ missing_packages() {
     fi
     if ((test || bench)); then
         has python3 || echo python3
+    fi
+    if [[ -n $trace ]]; then
+        has node || echo nodejs
     fi
 }
 
@@ -300,6 +316,11 @@ fi
 qemu=(qemu-system-x86_64 -name Metronome -m "$memory" -bios "$firmware" -nodefaults -net none
     -vga std -device 'isa-debug-exit,iobase=0xf4,iosize=4'
     -drive "format=raw,file=fat:rw:${folder//,/,,}/esp")
+if [[ -n $trace ]]; then
+    # The guest's memory is a file, and the trace is what the guest has written there.
+    qemu+=(-object "memory-backend-file,id=ram,size=${memory}M,mem-path=${folder//,/,,}/memory,share=on")
+    machine+=,memory-backend=ram
+fi
 if ((kvm)); then
     qemu+=(-machine "$machine,accel=kvm" -cpu host)
 else
@@ -361,6 +382,9 @@ while kill -0 "$emulator" 2>/dev/null; do # a signal has ended the first wait
     status=$?
 done
 
+if [[ -n $trace ]]; then
+    tools/trace/collect "$folder/memory" "$trace" || exit 1
+fi
 if ((interrupted)); then
     say "ended by a signal"
     exit 1

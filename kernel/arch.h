@@ -162,6 +162,14 @@ PVOID ArchPrepareStack(PVOID StackTop);
  */
 VOID ArchSwitchThread(struct _KTHREAD *Old, struct _KTHREAD *New);
 
+/* ---- the event trace ---- */
+
+/*
+ * Writes one event into this processor's ring, whole: nothing else is written there meanwhile.
+ * Any IRQL, any context but an NMI. kernel/kd/trace.h says what the parameters are.
+ */
+VOID ArchWriteTraceEvent(ULONG64 Type, ULONG64 Object, ULONG64 Argument1, ULONG64 Argument2);
+
 /* ---- memory ---- */
 
 /* Maps a device's registers uncached; NULL when there is no room. <= DISPATCH_LEVEL. */

@@ -9,6 +9,10 @@
 /* The function that contains Address and the offset into it; NULL if unknown. Any IRQL. */
 PCSTR KdFindSymbol(const VOID *Address, PULONG_PTR Offset);
 
+/* Calls Visit for each function. Any IRQL. */
+typedef VOID KD_SYMBOL_VISITOR(const VOID *Address, SIZE_T Size);
+VOID KdVisitSymbols(KD_SYMBOL_VISITOR *Visit);
+
 /* The address of the function with this name, or NULL. */
 PVOID KdFindAddress(PCSTR Name);
 
@@ -31,6 +35,11 @@ NTSTATUS KdInitializeInput(VOID);
 
 /* Reads one edited line with Prompt. PASSIVE_LEVEL. Returns its length. */
 SIZE_T KdReadLine(PCSTR Prompt, PCHAR Buffer, SIZE_T Size);
+
+/* ---- the event trace (kernel/kd/tracetext.c; the hooks are in kd/trace.h) ---- */
+
+/* Prints what the trace has last, for a report. Any IRQL; nobody else runs. */
+VOID KdPrintLastEvents(VOID);
 
 /* ---- monitor (kernel/kd/monitor.c) ---- */
 

@@ -4,6 +4,7 @@
 
 #include "ntddk.h"
 #include "arch.h"
+#include "kd/trace.h"
 #include "ke/lock.h"
 #include "ke/timerqueue.h"
 
@@ -135,6 +136,7 @@ typedef struct _KPRCB {
     KCLOCK Clock;
     KTIMER_TABLE TimerTable;
     KTHREAD BootThread;
+    PKTRACE_RING TraceRing; /* NULL: nothing is traced; set at the start */
     volatile BOOLEAN Started;
     const struct _KTRAP_FRAME *StoppedFrame; /* what a bug check's NMI has stopped, or NULL */
 } KPRCB, *PKPRCB;
@@ -177,11 +179,13 @@ FORCEINLINE KIRQL KiRaiseIrql(KIRQL NewIrql)
     KIRQL oldIrql = ArchReadIrql();
 
     ArchWriteIrql(NewIrql);
+    KD_TRACE_IRQL_RAISE(NewIrql, oldIrql);
     return oldIrql;
 }
 
 FORCEINLINE VOID KiLowerIrql(KIRQL OldIrql)
 {
+    KD_TRACE_IRQL_LOWER(OldIrql);
     ArchWriteIrql(OldIrql);
 }
 #endif

@@ -63,6 +63,7 @@ static VOID SendCommand(ULONG Processor, ULONG Command)
  */
 VOID ArchSendInterrupt(ULONG Processor, UCHAR Vector)
 {
+    KD_TRACE(KD_CLASS_FLOW, TraceInterruptRequest, 0, Vector, Processor);
     SendCommand(Processor, ICR_ASSERT | Vector);
 }
 

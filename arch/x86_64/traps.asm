@@ -20,6 +20,9 @@ default rel
 
 extern KiDispatchInterrupt
 extern KiHandleException
+extern KdTraceClasses
+extern KdTraceInterruptEnter
+extern KdTraceInterruptExit
 
 section .text
 
@@ -93,7 +96,13 @@ KiInterrupt:
 
     cld
     mov     rdx, rsp
+    test    byte [KdTraceClasses], TRACE_FLOW
+    jnz     KiTraceInterrupt.enter
+.entered:
     call    KiDispatchInterrupt
+    test    byte [KdTraceClasses], TRACE_FLOW
+    jnz     KiTraceInterrupt.exit
+.served:
 
     ; What has become pending below the vector's class waits in the local APIC; lowering CR8 lets
     ; it through, iretq turns interrupts on, and it is taken there, before the interrupted code
@@ -105,6 +114,19 @@ KiInterrupt:
     leave
 INTERRUPT_BYTES equ $ - KiInterrupt
     iretq
+
+; What the event trace costs while it is on lies out of the way.
+KiTraceInterrupt:
+.enter:
+    call    KdTraceInterruptEnter
+    mov     ecx, eax
+    mov     rdx, rsp
+    jmp     KiInterrupt.entered
+.exit:
+    mov     rcx, rsp
+    call    KdTraceInterruptExit
+    jmp     KiInterrupt.served
+TRACE_BYTES equ $ - KiTraceInterrupt
 
 ; ---- exceptions ----
 
@@ -209,6 +231,7 @@ KiTrapStubs:
 
 %include "unwind.inc"
     UNWIND_ENTRY KiInterrupt, INTERRUPT_BYTES, SAVED_BY_INTERRUPT
+    UNWIND_ENTRY KiTraceInterrupt, TRACE_BYTES, SAVED_BY_INTERRUPT
     UNWIND_ENTRY KiException, EXCEPTION_BYTES, SAVED_BY_EXCEPTION
 
 section .note.GNU-stack noalloc noexec nowrite progbits

@@ -72,6 +72,7 @@ VOID KdDemonstration(ULONG Seconds)
     KiSleep(Seconds * UNITS_PER_SECOND);
     good &= UnloadSamples();
     PrintSummary(Seconds);
+    KdpFinalStats();
     DbgPrint("%s\n", good ? "The demonstration has ended." : "The demonstration has failed.");
     ArchExit(good ? EXIT_SUCCESS_VALUE : EXIT_FAILED_VALUE);
 }

@@ -49,8 +49,12 @@ KD_ROUTINE KdpTimers, KdpDpcs;
 KD_ROUTINE KdpThreads, KdpWaits, KdpReady;
 KD_ROUTINE KdpInterrupts, KdpDrivers, KdpDevices, KdpLoad, KdpUnload;
 KD_ROUTINE KdpPci;
+KD_ROUTINE KdpTrace, KdpStats;
 KD_ROUTINE KdpTime, KdpSetTime;
 KD_ROUTINE KdpMemory, KdpBugCheck, KdpReboot, KdpPowerOff;
+
+/* What stats prints, before the machine is left; nothing when nothing is traced. */
+VOID KdpFinalStats(VOID);
 
 /* A number, decimal or 0x hexadecimal; FALSE if Text is none. Any IRQL. */
 BOOLEAN KdpParseNumber(PCSTR Text, PULONG64 Value);

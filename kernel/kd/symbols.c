@@ -77,6 +77,20 @@ PVOID KdFindAddress(PCSTR Name)
     return NULL;
 }
 
+/*
+ * Calls Visit for every function of the image, in the order of addresses.
+ *
+ * IRQL:    any
+ * Locks:   none
+ * Context: any
+ * Returns: nothing
+ */
+VOID KdVisitSymbols(KD_SYMBOL_VISITOR *Visit)
+{
+    for (ULONG64 i = 0; i < KdSymbolCount; i++)
+        Visit((PVOID)KdSymbolTable[i].Address, KdSymbolTable[i].Size);
+}
+
 /* Writes name and offset; a driver's function as "driver!name". */
 static VOID FormatSymbol(PCHAR Buffer, SIZE_T Size, const VOID *Address, PCSTR Name,
                          ULONG_PTR Offset)

@@ -53,6 +53,7 @@ VOID KiBugCheck(const KBUGCHECK_REPORT *Report)
         InterlockedCompareExchange(&KiBugCheckActive, (LONG)KeGetCurrentPrcb()->Number + 1, 0);
     if (reporter != 0)
         EndHere(Report, reporter);
+    KD_TRACE(KD_CLASS_FLOW, TraceBugCheck, Report->Parameters[0], Report->Code, 0);
     ArchStopOtherProcessors();
     KdBreakConsoleLock();
     KiPrintBugCheck(Report);

@@ -175,5 +175,6 @@ VOID KiPrintBugCheck(const KBUGCHECK_REPORT *Report)
     PrintRule(Report);
     PrintProcessors(Report);
     PrintPlace(Report);
+    KdPrintLastEvents();
     DbgPrint("*** The system has been stopped.\n");
 }

@@ -90,10 +90,12 @@ static VOID RequestDispatchLocked(PKPRCB Prcb)
     if (Prcb->DpcData.DispatchRequested)
         return;
     Prcb->DpcData.DispatchRequested = TRUE;
-    if (Prcb == KeGetCurrentPrcb())
+    if (Prcb == KeGetCurrentPrcb()) {
+        KD_TRACE(KD_CLASS_FLOW, TraceInterruptRequest, 0, DISPATCH_VECTOR, Prcb->Number);
         ArchRequestSoftwareInterrupt(DISPATCH_LEVEL);
-    else
+    } else {
         ArchSendInterrupt(Prcb->Number, DISPATCH_VECTOR);
+    }
 }
 
 /*
@@ -159,6 +161,8 @@ static BOOLEAN InsertDpc(PKDPC Dpc, PVOID Argument1, PVOID Argument2, BOOLEAN Fr
             InsertTailList(&data->DpcList, &Dpc->DpcListEntry);
         data->Depth++;
         data->RequestsThisTick++;
+        KD_TRACE(KD_CLASS_FLOW, TraceDpcQueue, Dpc, Dpc->DeferredRoutine,
+                 KiTraceDpcFlags(data == &target->ThreadedDpcData, FromTimer) | target->Number);
         RequestDrain(Dpc, target, data);
     }
     KiReleaseHighLock(&data->Lock, oldIrql);
@@ -222,6 +226,7 @@ BOOLEAN KeRemoveQueueDpc(PRKDPC Dpc)
         if (Dpc->DpcData == data) {
             RemoveEntryList(&Dpc->DpcListEntry);
             data->Depth--;
+            KD_TRACE(KD_CLASS_FLOW, TraceDpcRemove, Dpc, Dpc->DeferredRoutine, 0);
             Disown(Dpc);
             removed = TRUE;
         }
@@ -274,7 +279,11 @@ static VOID RunDpc(PKPRCB Prcb, const KDPC_CALL *Call)
     Prcb->DpcTimeCount = 0;
     Prcb->TimerDpc = Call->FromTimer;
     Prcb->DpcRoutine = Call->Routine;
+    KD_TRACE(KD_CLASS_FLOW, TraceDpcStart, Call->Dpc, Call->Routine,
+             KiTraceDpcFlags(FALSE, Call->FromTimer));
     Call->Routine(Call->Dpc, Call->Context, Call->Argument1, Call->Argument2);
+    KD_TRACE(KD_CLASS_FLOW, TraceDpcEnd, Call->Dpc, Call->Routine,
+             KiTraceDpcFlags(FALSE, Call->FromTimer));
     Prcb->DpcRoutine = NULL;
     KI_REQUIRE(KeGetCurrentIrql() == DISPATCH_LEVEL, DRIVER_VERIFIER_DETECTED_VIOLATION, 0x31,
                KeGetCurrentIrql(), DISPATCH_LEVEL, 1);

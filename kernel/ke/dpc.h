@@ -19,6 +19,10 @@ typedef struct _KDPC_CALL {
  */
 BOOLEAN KiTakeDpc(PKDPC_DATA Data, const volatile BOOLEAN *MoreWork, KDPC_CALL *Call);
 
+/* How the trace describes a DPC (docs/TRACE.md). */
+#define KiTraceDpcFlags(Threaded, FromTimer) \
+    (((Threaded) ? KD_TRACE_DPC_THREADED : 0u) | ((FromTimer) ? KD_TRACE_DPC_FROM_TIMER : 0u))
+
 /* The queue of Target into which Dpc goes. */
 PKDPC_DATA KiDpcQueueFor(const KDPC *Dpc, PKPRCB Target);
 

@@ -22,7 +22,10 @@ static BOOLEAN CallServiceRoutine(PKINTERRUPT Interrupt)
 
     KeAcquireSpinLockAtDpcLevel(Interrupt->ActualLock);
     if (Interrupt->Active) {
+        KD_TRACE(KD_CLASS_FLOW, TraceServiceStart, Interrupt, Interrupt->ServiceRoutine,
+                 Interrupt->Vector);
         served = Interrupt->ServiceRoutine(Interrupt, Interrupt->ServiceContext);
+        KD_TRACE(KD_CLASS_FLOW, TraceServiceEnd, Interrupt, Interrupt->ServiceRoutine, served);
         KI_REQUIRE(KeGetCurrentIrql() == Interrupt->SynchronizeIrql,
                    DRIVER_VERIFIER_DETECTED_VIOLATION, 0x111, Interrupt->ServiceRoutine,
                    Interrupt->SynchronizeIrql, KeGetCurrentIrql());

@@ -27,6 +27,7 @@ KIRQL KfRaiseIrql(KIRQL NewIrql)
     if (NewIrql < oldIrql)
         KeBugCheckEx(IRQL_NOT_GREATER_OR_EQUAL, oldIrql, NewIrql, 0, 0);
     ArchWriteIrql(NewIrql);
+    KD_TRACE_IRQL_RAISE(NewIrql, oldIrql);
     return oldIrql;
 }
 
@@ -65,6 +66,7 @@ VOID KeLowerIrql(KIRQL NewIrql)
     KiRequireLowering(NewIrql);
     if (NewIrql > irql)
         KeBugCheckEx(IRQL_NOT_LESS_OR_EQUAL, NewIrql, irql, 0, 0);
+    KD_TRACE_IRQL_LOWER(NewIrql);
     ArchWriteIrql(NewIrql);
 }
 

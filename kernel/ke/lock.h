@@ -8,6 +8,7 @@
 
 #include "ntddk.h"
 #include "arch.h"
+#include "kd/trace.h"
 
 #if DBG
 #define KI_LOCK_MARK ((ULONG_PTR)KeGetCurrentPrcb())
@@ -21,8 +22,11 @@ FORCEINLINE BOOLEAN KiTryLock(PKSPIN_LOCK Lock)
 #if DBG
     ULONG_PTR unlocked = 0;
 
-    return __atomic_compare_exchange_n(Lock, &unlocked, KI_LOCK_MARK, FALSE, __ATOMIC_ACQUIRE,
-                                       __ATOMIC_RELAXED);
+    if (!__atomic_compare_exchange_n(Lock, &unlocked, KI_LOCK_MARK, FALSE, __ATOMIC_ACQUIRE,
+                                     __ATOMIC_RELAXED))
+        return FALSE;
+    KD_TRACE(KD_CLASS_LOCK, TraceLockAcquire, Lock, KD_TRACE_CALLER, 0);
+    return TRUE;
 #else
     /* To set a bit and to look at what it was is one instruction, if it is written like this. */
     if (__atomic_fetch_or(Lock, KI_LOCK_MARK, __ATOMIC_ACQUIRE) & KI_LOCK_MARK)
@@ -51,6 +55,7 @@ FORCEINLINE VOID KiLock(PKSPIN_LOCK Lock)
 /* Frees the lock, which this processor holds. */
 FORCEINLINE VOID KiUnlock(PKSPIN_LOCK Lock)
 {
+    KD_TRACE_CHECKED(KD_CLASS_LOCK, TraceLockRelease, Lock, KD_TRACE_CALLER, 0);
     __atomic_store_n(Lock, 0, __ATOMIC_RELEASE);
 }
 

@@ -58,8 +58,11 @@ FORCEINLINE VOID Acquire(PKSPIN_LOCK SpinLock, PKLOCK_QUEUE_HANDLE LockHandle)
     own->Next = NULL;
     own->Lock = SpinLock;
     last = __atomic_exchange_n(LastOf(SpinLock), own, __ATOMIC_ACQ_REL);
-    if (last)
+    if (last) {
+        KD_TRACE(KD_CLASS_LOCK, TraceLockContend, SpinLock, KD_TRACE_CALLER, 0);
         Wait(last, own);
+    }
+    KD_TRACE_CHECKED(KD_CLASS_LOCK, TraceLockAcquire, SpinLock, KD_TRACE_CALLER, 0);
 }
 
 /* Gives the lock to the next one, who has come or is coming. */
@@ -79,6 +82,7 @@ FORCEINLINE VOID Release(PKLOCK_QUEUE_HANDLE LockHandle)
     PKSPIN_LOCK lock = own->Lock;
 
     KI_REQUIRE(lock && *lock != 0, SPIN_LOCK_NOT_OWNED, lock, 0, 0, 0);
+    KD_TRACE_CHECKED(KD_CLASS_LOCK, TraceLockRelease, lock, KD_TRACE_CALLER, 0);
     if (own->Next || !__atomic_compare_exchange_n(LastOf(lock), &expected, NULL, FALSE,
                                                   __ATOMIC_RELEASE, __ATOMIC_RELAXED))
         HandOver(own);

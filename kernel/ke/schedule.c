@@ -111,6 +111,7 @@ VOID KiReadyThread(PKTHREAD Thread)
 {
     PKPRCB prcb = KiProcessorBlock[Thread->LastProcessor = ChooseProcessor(Thread)];
 
+    KD_TRACE(KD_CLASS_FLOW, TraceThreadReady, Thread, prcb->Number, Thread->Priority);
     if (Thread->Priority <= PriorityOn(prcb->Number)) {
         Enqueue(Thread, FALSE);
         return;
@@ -211,6 +212,8 @@ VOID KiSwitchAway(VOID)
     prcb->CurrentThread = next;
     if (old->State == ThreadReady)
         ReadyElsewhere(old);
+    KD_TRACE(KD_CLASS_FLOW, TraceThreadSwitch, next, old,
+             old->State | (LONG64)next->Priority * 256);
     ArchSwitchThread(old, next);
 }
 

@@ -34,6 +34,7 @@
  */
 KIRQL KiWaitForLock(PKSPIN_LOCK Lock, KIRQL Result)
 {
+    KD_TRACE(KD_CLASS_LOCK, TraceLockContend, Lock, KD_TRACE_CALLER, 0);
     do {
         ULONG_PTR holder = __atomic_load_n(Lock, __ATOMIC_RELAXED);
 

@@ -109,6 +109,7 @@ VOID KiSystemStart(BOOT_INFO *BootInfo)
 
     PspInitialize();
     StartOthers();
+    KdInitializeTrace();
     KiStartDpcThreads();
     ExpStartWorkers();
     IopInitialize();

@@ -74,7 +74,11 @@ static VOID RunThreadedDpc(const KDPC_CALL *Call)
     PKTHREAD thread = KeGetCurrentThread();
 
     thread->InThreadedDpc = TRUE;
+    KD_TRACE(KD_CLASS_FLOW, TraceDpcStart, Call->Dpc, Call->Routine,
+             KiTraceDpcFlags(TRUE, Call->FromTimer));
     Call->Routine(Call->Dpc, Call->Context, Call->Argument1, Call->Argument2);
+    KD_TRACE(KD_CLASS_FLOW, TraceDpcEnd, Call->Dpc, Call->Routine,
+             KiTraceDpcFlags(TRUE, Call->FromTimer));
     thread->InThreadedDpc = FALSE;
     KI_REQUIRE(KeGetCurrentIrql() == PASSIVE_LEVEL, DRIVER_VERIFIER_DETECTED_VIOLATION, 0x31,
                KeGetCurrentIrql(), PASSIVE_LEVEL, 1);

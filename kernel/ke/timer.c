@@ -223,6 +223,7 @@ static BOOLEAN SetTimer(PKTIMER Timer, LARGE_INTEGER DueTime, ULONG Period, PKDP
     Timer->Period = Period;
     Timer->Processor = target;
     KiInsertTimer(&table->Queue, Timer);
+    KD_TRACE(KD_CLASS_FLOW, TraceTimerSet, Timer, due, Dpc);
     UnlockTables(source, target);
 
     /* From here on the timer may have expired and be gone. */
@@ -302,6 +303,7 @@ BOOLEAN KeCancelTimer(PKTIMER Timer)
     PKTIMER_TABLE table = LockTable(Timer);
     BOOLEAN wasSet = RemoveIfSet(Timer);
 
+    KD_TRACE(KD_CLASS_FLOW, TraceTimerCancel, Timer, wasSet, 0);
     KeReleaseSpinLockFromDpcLevel(&table->Lock);
     KiLowerIrql(oldIrql);
     return wasSet;
@@ -362,6 +364,8 @@ static VOID ExpireTimer(PKTIMER_TABLE Table, PKTIMER Timer, ULONG64 Now)
 {
     PKDPC dpc = Timer->Dpc;
 
+    KD_TRACE(KD_CLASS_FLOW, TraceTimerExpire, Timer, Timer->DueTime.QuadPart,
+             Now - (ULONG64)Timer->DueTime.QuadPart);
     if (Timer->Period) {
         Timer->Header.Absolute = FALSE;
         Timer->DueTime.QuadPart = NextPeriod(Timer, Now);

@@ -99,6 +99,7 @@ static VOID UnlinkBlocks(PKTHREAD Thread)
 
 static VOID EndWait(PKTHREAD Thread, LONG64 Status)
 {
+    KD_TRACE(KD_CLASS_FLOW, TraceThreadWake, Thread, Status, 0);
     UnlinkBlocks(Thread);
     Thread->WaitStatus = Status;
     KiReadyThread(Thread);
@@ -225,6 +226,8 @@ static BOOLEAN WaitOnce(PKTHREAD Thread, BOOLEAN TimerSet, BOOLEAN MayBlock)
         return FALSE;
     if (Join(Thread, TimerSet)) {
         Thread->State = ThreadWaiting;
+        KD_TRACE(KD_CLASS_FLOW, TraceThreadWait, Thread->WaitCount ? Thread->WaitBlocks->Object : 0,
+                 Thread->WaitReason, Thread->WaitCount);
         KiSwitchAway();
     }
     return TRUE;

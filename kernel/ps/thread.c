@@ -87,6 +87,7 @@ static PKTHREAD MakeThread(PCSTR Name, PKSTART_ROUTINE StartRoutine, PVOID Start
     KiInitializeThread(thread, stack, StartRoutine, StartContext);
     thread->Name = Name;
     thread->System = TRUE;
+    KdTraceThread(thread);
     AddToList(thread);
     return thread;
 }

@@ -100,5 +100,6 @@ VOID KdpPowerOff(ULONG Count, PCSTR Arguments[])
 {
     UNREFERENCED_PARAMETER(Count);
     UNREFERENCED_PARAMETER(Arguments);
+    KdpFinalStats();
     ArchPowerOff();
 }
