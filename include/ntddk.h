@@ -23,6 +23,8 @@
 #include "interrupt.h"
 #include "port.h"
 #include "pci.h"
+#include "iospace.h"
+#include "cmresource.h"
 #include "device.h"
 #include "irpcodes.h"
 #include "iostack.h"

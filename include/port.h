@@ -40,4 +40,64 @@ FORCEINLINE VOID WRITE_PORT_ULONG(PULONG Port, ULONG Value)
     __asm__ volatile("outl %0, %w1" : : "a"(Value), "Nd"((USHORT)(ULONG_PTR)Port) : "memory");
 }
 
+/*
+ * Registers in mapped memory (MmMapIoSpace). The mapping is uncached, so accesses reach the device
+ * in program order; what is left to do is to keep the compiler from moving or merging them.
+ */
+FORCEINLINE UCHAR READ_REGISTER_UCHAR(volatile UCHAR *Register)
+{
+    UCHAR value = *Register;
+    __asm__ volatile("" : : : "memory");
+    return value;
+}
+
+FORCEINLINE VOID WRITE_REGISTER_UCHAR(volatile UCHAR *Register, UCHAR Value)
+{
+    __asm__ volatile("" : : : "memory");
+    *Register = Value;
+    __asm__ volatile("" : : : "memory");
+}
+
+FORCEINLINE USHORT READ_REGISTER_USHORT(volatile USHORT *Register)
+{
+    USHORT value = *Register;
+    __asm__ volatile("" : : : "memory");
+    return value;
+}
+
+FORCEINLINE VOID WRITE_REGISTER_USHORT(volatile USHORT *Register, USHORT Value)
+{
+    __asm__ volatile("" : : : "memory");
+    *Register = Value;
+    __asm__ volatile("" : : : "memory");
+}
+
+FORCEINLINE ULONG READ_REGISTER_ULONG(volatile ULONG *Register)
+{
+    ULONG value = *Register;
+    __asm__ volatile("" : : : "memory");
+    return value;
+}
+
+FORCEINLINE VOID WRITE_REGISTER_ULONG(volatile ULONG *Register, ULONG Value)
+{
+    __asm__ volatile("" : : : "memory");
+    *Register = Value;
+    __asm__ volatile("" : : : "memory");
+}
+
+FORCEINLINE ULONG64 READ_REGISTER_ULONG64(volatile ULONG64 *Register)
+{
+    ULONG64 value = *Register;
+    __asm__ volatile("" : : : "memory");
+    return value;
+}
+
+FORCEINLINE VOID WRITE_REGISTER_ULONG64(volatile ULONG64 *Register, ULONG64 Value)
+{
+    __asm__ volatile("" : : : "memory");
+    *Register = Value;
+    __asm__ volatile("" : : : "memory");
+}
+
 #endif

@@ -175,6 +175,9 @@ VOID ArchWriteTraceEvent(ULONG64 Type, ULONG64 Object, ULONG64 Argument1, ULONG6
 /* Maps a device's registers uncached; NULL when there is no room. <= DISPATCH_LEVEL. */
 PVOID ArchMapDevice(ULONG64 Physical, SIZE_T Bytes);
 
+/* The same, cached as ordinary memory is. */
+PVOID ArchMapCached(ULONG64 Physical, SIZE_T Bytes);
+
 /* A stack of KERNEL_STACK_SIZE bytes over an unmapped guard page: its upper end, or NULL. */
 #define KERNEL_STACK_SIZE 0x8000u
 PVOID ArchAllocateStack(VOID);

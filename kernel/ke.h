@@ -266,6 +266,7 @@ DECLSPEC_NORETURN VOID KiReportIrqlViolation(ULONG Kind, PCSTR Rule, ULONG_PTR O
 #define RULE_IRQL_KE_DISPATCH_LTE      0x20011
 #define RULE_IRQL_KE_RELEASE_SPIN_LOCK 0x20015
 #define RULE_IRQL_IO_APC_LTE           0x20006 /* [choice] IoDeleteDevice */
+#define RULE_MM_UNMAP                  0x20009 /* [choice] MmUnmapIoSpace of what is not mapped */
 #define RULE_IRQL_KE_PASSIVE           0x20010 /* [choice] KeFlushQueuedDpcs */
 #define RULE_IRQL_KE_IPI               0x20012 /* [choice] KeIpiGenericCall */
 #define RULE_IRQL_IO_PASSIVE           0x20007 /* [choice] IoConnectInterrupt and other passive ones */

@@ -8,6 +8,22 @@
 /* The first address that no device has got. Addresses are handed out once and not taken back. */
 static volatile ULONG64 DeviceNext = DEVICE_BASE;
 
+static PVOID Map(ULONG64 Physical, SIZE_T Bytes, ULONG Flags)
+{
+    ULONG64 offset = Physical % PAGE_SIZE;
+    ULONG64 length, base;
+
+    if (Bytes == 0 || Bytes > DEVICE_END - DEVICE_BASE)
+        return NULL;
+    length = ALIGN_UP_BY(offset + Bytes, PAGE_SIZE);
+    base = InterlockedExchangeAdd64(&DeviceNext, length + PAGE_SIZE);
+    if (base + length > DEVICE_END)
+        return NULL;
+    if (!KiMapInto(KiKernelTables(), base, Physical - offset, length, MAP_WRITE | Flags))
+        return NULL;
+    return (PVOID)(base + offset);
+}
+
 /*
  * Each call gets pages of its own with an unmapped page behind them, so that running over the
  * end faults, and a second mapping of the same registers does no harm.
@@ -20,18 +36,21 @@ static volatile ULONG64 DeviceNext = DEVICE_BASE;
  */
 PVOID ArchMapDevice(ULONG64 Physical, SIZE_T Bytes)
 {
-    ULONG64 offset = Physical % PAGE_SIZE;
-    ULONG64 length, base;
+    return Map(Physical, Bytes, MAP_UNCACHED);
+}
 
-    if (Bytes == 0 || Bytes > DEVICE_END - DEVICE_BASE)
-        return NULL;
-    length = ALIGN_UP_BY(offset + Bytes, PAGE_SIZE);
-    base = InterlockedExchangeAdd64(&DeviceNext, length + PAGE_SIZE);
-    if (base + length > DEVICE_END)
-        return NULL;
-    if (!KiMapInto(KiKernelTables(), base, Physical - offset, length, MAP_WRITE | MAP_UNCACHED))
-        return NULL;
-    return (PVOID)(base + offset);
+/*
+ * As ArchMapDevice, for what behaves like memory.
+ *
+ * IRQL:    <= DISPATCH_LEVEL (not checked)
+ * Locks:   none
+ * Context: any
+ * Returns: as ArchMapDevice
+ * Source:  arch.h
+ */
+PVOID ArchMapCached(ULONG64 Physical, SIZE_T Bytes)
+{
+    return Map(Physical, Bytes, 0);
 }
 
 /*

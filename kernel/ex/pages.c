@@ -117,6 +117,48 @@ static PMM_PAGE TakeBlock(SIZE_T Count)
     return page;
 }
 
+/*
+ * The number of the first page of Count ones inside a free block, within the bounds; 0: there is
+ * none. (Page 0 is never the allocator's.) Where the lowest place crosses a boundary, the next one
+ * begins at it, since Count is no more than from one boundary to the next.
+ */
+static ULONG64 PlaceInBlock(const MM_PAGE *Block, SIZE_T Count, ULONG64 Lowest, ULONG64 Highest,
+                            ULONG64 Boundary)
+{
+    ULONG64 first = NumberOf(Block), end = first + (1ULL << Block->Order);
+
+    if (first < Lowest)
+        first = Lowest;
+    if (end > Highest)
+        end = Highest + 1;
+    if (Boundary && (first ^ (first + Count - 1)) >= Boundary)
+        first = ALIGN_UP_BY(first, Boundary);
+    return first < end && Count <= end - first ? first : 0;
+}
+
+/* As TakeBlock, within bounds: the blocks are looked at one by one, small ones first. */
+static PMM_PAGE TakeWithin(SIZE_T Count, ULONG64 Lowest, ULONG64 Highest, ULONG64 Boundary)
+{
+    ULONG order = Count > 1 ? 64 - (ULONG)__builtin_clzll(Count - 1) : 0;
+
+    for (; order <= MAXIMUM_ORDER; order++) {
+        for (PLIST_ENTRY link = MiFree[order].Flink; link != &MiFree[order]; link = link->Flink) {
+            PMM_PAGE block = CONTAINING_RECORD(link, MM_PAGE, Link);
+            ULONG64 number = PlaceInBlock(block, Count, Lowest, Highest, Boundary);
+            PMM_PAGE page;
+
+            if (number == 0)
+                continue;
+            page = &MiPages[number - MiFirstNumber];
+            UnlinkBlock(block);
+            FreeRange(block, (SIZE_T)(page - block));
+            FreeRange(page + Count, (SIZE_T)(block + (1ULL << order) - page) - Count);
+            return page;
+        }
+    }
+    return NULL;
+}
+
 static PMM_PAGE TakeCached(VOID)
 {
     MiCacheCount--;
@@ -139,6 +181,18 @@ static PMM_PAGE TakePages(SIZE_T Count)
 
 /* ---- for the pool ---- */
 
+/* Under MiLock. */
+static PMM_PAGE GiveOut(PMM_PAGE Page, SIZE_T Count)
+{
+    if (Page) {
+        MiFreePageCount -= Count;
+        Page->State = MmPageAllocated;
+        Page->Count = Count;
+        Page->WasPool = FALSE;
+    }
+    return Page;
+}
+
 PMM_PAGE MiAllocatePages(SIZE_T Count)
 {
     KIRQL oldIrql;
@@ -147,13 +201,22 @@ PMM_PAGE MiAllocatePages(SIZE_T Count)
     if (Count == 0 || Count > MiPageCount)
         return NULL;
     oldIrql = KiAcquireHighLock(&MiLock);
-    page = TakePages(Count);
-    if (page) {
-        MiFreePageCount -= Count;
-        page->State = MmPageAllocated;
-        page->Count = Count;
-        page->WasPool = FALSE;
-    }
+    page = GiveOut(TakePages(Count), Count);
+    KiReleaseHighLock(&MiLock, oldIrql);
+    return page;
+}
+
+PMM_PAGE MiAllocatePagesWithin(SIZE_T Count, ULONG64 Lowest, ULONG64 Highest, ULONG64 Boundary)
+{
+    KIRQL oldIrql;
+    PMM_PAGE page;
+
+    if (Count == 0 || Count > MiPageCount || (Boundary && Count > Boundary))
+        return NULL;
+    oldIrql = KiAcquireHighLock(&MiLock);
+    while (MiCacheCount != 0)
+        FreeBlock(TakeCached(), 0);
+    page = GiveOut(TakeWithin(Count, Lowest, Highest, Boundary), Count);
     KiReleaseHighLock(&MiLock, oldIrql);
     return page;
 }

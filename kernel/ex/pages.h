@@ -68,6 +68,12 @@ FORCEINLINE PVOID MiAddressOf(const MM_PAGE *Page)
  */
 PMM_PAGE MiAllocatePages(SIZE_T Count);
 
+/*
+ * The same between two page numbers (both included) of physical memory, not across a multiple of
+ * Boundary pages (a power of two; 0: anywhere). Walks the free blocks. Any IRQL.
+ */
+PMM_PAGE MiAllocatePagesWithin(SIZE_T Count, ULONG64 Lowest, ULONG64 Highest, ULONG64 Boundary);
+
 /* Frees Count pages that are one allocation, whose first page has become MmPageAllocated again. */
 VOID MiFreePages(PMM_PAGE Page, SIZE_T Count);
 

@@ -159,6 +159,8 @@ static const KBUGCHECK_KIND Kinds[] = {
      {"IrqlIoApcLte: at most APC_LEVEL is allowed", IRQL_NOW, "the object"}},
     {DRIVER_VERIFIER_DETECTED_VIOLATION, RULE_IRQL_IO_PASSIVE,
      {"IrqlIoPassive: PASSIVE_LEVEL is required", IRQL_NOW, "the object"}},
+    {DRIVER_VERIFIER_DETECTED_VIOLATION, RULE_MM_UNMAP,
+     {"MmUnmapIoSpace of a range that is not mapped", "the address", "its bytes"}},
     {DRIVER_VERIFIER_DETECTED_VIOLATION, RULE_IRQL_KE_APC_LTE,
      {"IrqlKeApcLte: at most APC_LEVEL is allowed", IRQL_NOW, "the object"}},
     {DRIVER_VERIFIER_DETECTED_VIOLATION, RULE_IRQL_KE_DISPATCH_LTE,

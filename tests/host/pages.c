@@ -176,6 +176,75 @@ static void ImpossibleCountsFail(void **State)
     assert_int_equal(Query().FreePages, Query().TotalPages);
 }
 
+/* ---- within bounds ---- */
+
+/* Bounds at random against the answer of a search page by page; nothing is lost in the end. */
+static void BoundsAreKept(void **State)
+{
+    enum { MOST = 60 };
+    struct {
+        PMM_PAGE Page;
+        SIZE_T Count;
+    } held[MOST] = {{0}};
+    BOOLEAN used[PAGES];
+    ULONG hits = 0, misses = 0;
+
+    (void)State;
+    StartAll(PAGES);
+    memset(used, FALSE, sizeof(used));
+    memset(used + 1 + Query().TotalPages, TRUE, PAGES - 1 - Query().TotalPages); /* descriptors */
+    for (ULONG round = 0; round < 20000; round++) {
+        ULONG slot = (ULONG)HostRandomBelow(MOST);
+        SIZE_T count = 1 + HostRandomBelow(24);
+        ULONG64 low = HostRandomBelow(PAGES), high = low + HostRandomBelow(PAGES / 2);
+        ULONG64 boundary = HostRandomBelow(2) ? 0 : 1ULL << HostRandomBelow(6);
+
+        if (held[slot].Page) {
+            memset(used + PageIndex(MiAddressOf(held[slot].Page)), FALSE, held[slot].Count);
+            MiFreePages(held[slot].Page, held[slot].Count);
+        }
+        held[slot].Count = count;
+        held[slot].Page = MiAllocatePagesWithin(count, low, high, boundary);
+        if (held[slot].Page) {
+            SIZE_T first = PageIndex(MiAddressOf(held[slot].Page));
+
+            assert_true(first >= low && first + count - 1 <= high);
+            assert_true(!boundary || first / boundary == (first + count - 1) / boundary);
+            for (SIZE_T i = first; i < first + count; i++) {
+                assert_false(used[i]);
+                used[i] = TRUE;
+            }
+            hits++;
+        } else if (count == 1 && !boundary) { /* a single page is found wherever one is free */
+            for (ULONG64 i = low < 1 ? 1 : low; i <= high && i < PAGES; i++)
+                assert_true(used[i]);
+            misses++;
+        }
+    }
+    assert_in_range(hits, 1000, 20000);
+    assert_in_range(misses, 1, 20000);
+    for (ULONG slot = 0; slot < MOST; slot++) {
+        if (held[slot].Page)
+            MiFreePages(held[slot].Page, held[slot].Count);
+    }
+    assert_int_equal(Query().FreePages, Query().TotalPages);
+    assert_non_null(MmAllocatePages(256)); /* everything has joined again */
+}
+
+static void ImpossibleBoundsFail(void **State)
+{
+    (void)State;
+    StartAll(PAGES);
+    assert_null(MiAllocatePagesWithin(0, 0, PAGES, 0));
+    assert_null(MiAllocatePagesWithin(1, 0, 0, 0)); /* page 0 is not the allocator's */
+    assert_null(MiAllocatePagesWithin(9, 0, PAGES, 8));
+    assert_null(MiAllocatePagesWithin(2, 10, 10, 0));
+    assert_null(MiAllocatePagesWithin(1, 20, 10, 0));
+    assert_null(MiAllocatePagesWithin(MAXULONG64, 0, MAXULONG64 / PAGE_SIZE, 0));
+    assert_non_null(MiAllocatePagesWithin(8, 8, 15, 8));
+    assert_null(MiAllocatePagesWithin(1, 8, 15, 0));
+}
+
 /* ---- at random ---- */
 
 #define MODEL_PAGES  3000
@@ -290,6 +359,8 @@ int main(void)
         cmocka_unit_test(MemoryIsZeroed),
         cmocka_unit_test(BuddiesJoin),
         cmocka_unit_test(ImpossibleCountsFail),
+        cmocka_unit_test(BoundsAreKept),
+        cmocka_unit_test(ImpossibleBoundsFail),
         cmocka_unit_test(RandomAgainstModel),
         cmocka_unit_test(WrongFreesAreReported),
         cmocka_unit_test(WorksAtHighLevel),
