@@ -162,6 +162,9 @@ PDEVICE_OBJECT IoAttachDeviceToDeviceStack(PDEVICE_OBJECT SourceDevice,
                                            PDEVICE_OBJECT TargetDevice);
 VOID IoDetachDevice(PDEVICE_OBJECT TargetDevice);
 
+/* The top of the stack, to be given back by ObDereferenceObject. IRQL: <= DISPATCH_LEVEL. */
+PDEVICE_OBJECT IoGetAttachedDeviceReference(PDEVICE_OBJECT DeviceObject);
+
 /* DpcForIsr. IRQL: DISPATCH_LEVEL. Source: contract T-IO_DPC-1..2 */
 typedef VOID IO_DPC_ROUTINE(PKDPC Dpc, PDEVICE_OBJECT DeviceObject, struct _IRP *Irp,
                             PVOID Context);

@@ -106,6 +106,9 @@ typedef struct _PROCESSOR_NUMBER {
 #define ALIGN_UP_BY(value, alignment) \
     (((ULONG_PTR)(value) + (alignment)-1) & ~((ULONG_PTR)(alignment)-1))
 #define NT_SUCCESS(Status) ((NTSTATUS)(Status) >= 0)
+#define NT_ERROR(Status)   (((ULONG)(Status)) >> 30 == 3) /* not for warnings */
+#define min(a, b)          (((a) < (b)) ? (a) : (b))
+#define max(a, b)          (((a) > (b)) ? (a) : (b))
 
 /* A driver's headers write these; here the compiler has nothing to do with them. */
 #define IN

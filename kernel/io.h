@@ -50,6 +50,12 @@ ULONG IopGetDeviceVector(PDEVICE_OBJECT PhysicalDevice);
 BOOLEAN IopReferenceDevice(PDEVICE_OBJECT DeviceObject);
 VOID IopDereferenceDevice(PDEVICE_OBJECT DeviceObject);
 
+/* A thread ends: cancels its requests and waits until they are completed. PASSIVE_LEVEL. */
+VOID IopCancelRequestsOfThread(PKTHREAD Thread);
+
+/* How long it waits before that is an error, in milliseconds. */
+extern ULONG64 IopCancelPatience;
+
 /* Stops the device's timer for good and waits for a call under way. IoDeleteDevice. */
 VOID IopDeleteTimer(PDEVICE_OBJECT DeviceObject);
 

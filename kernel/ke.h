@@ -55,6 +55,8 @@ typedef struct _KTHREAD {
     SHORT KernelApcDisable;  /* -n: n critical regions deep; the thread */
     SHORT SpecialApcDisable; /* -n: n guarded regions deep; the thread */
     BOOLEAN InThreadedDpc;   /* runs a threaded DPC's routine; the thread */
+    LIST_ENTRY IrpList;      /* requests that the thread has made and not got back; IopIrpLock */
+    PKEVENT IrpListEmpty;    /* to be set when the list is empty, or NULL; IopIrpLock */
     NTSTATUS ExitStatus;
     ULONG64 Switches; /* times it was given a processor */
 } KTHREAD;
@@ -269,6 +271,7 @@ DECLSPEC_NORETURN VOID KiReportIrqlViolation(ULONG Kind, PCSTR Rule, ULONG_PTR O
 #define RULE_MM_UNMAP                  0x20009 /* [choice] MmUnmapIoSpace of what is not mapped */
 #define RULE_IRQL_KE_PASSIVE           0x20010 /* [choice] KeFlushQueuedDpcs */
 #define RULE_IRQL_KE_IPI               0x20012 /* [choice] KeIpiGenericCall */
+#define RULE_IRQL_IO_FORWARD           0x20013 /* [choice] IoCallDriver at DISPATCH_LEVEL */
 #define RULE_IRQL_IO_PASSIVE           0x20007 /* [choice] IoConnectInterrupt and other passive ones */
 #define RULE_DEVICE_QUEUE_BUSY         0x2F001 /* [choice] KeRemoveDeviceQueue of an idle device */
 

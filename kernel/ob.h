@@ -22,10 +22,13 @@ PCUNICODE_STRING ObpNameOfDevice(PDEVICE_OBJECT DeviceObject);
 typedef struct _OBJECT_TYPE {
     PCSTR Name;
     ULONG Tag;                    /* of the pool memory */
-    VOID (*Delete)(PVOID Object); /* the last reference has gone; <= DISPATCH_LEVEL */
+    VOID (*Delete)(PVOID Object); /* the last reference has gone; <= DISPATCH_LEVEL; or NULL */
 } OBJECT_TYPE;
 
 PVOID ObpAllocateObject(const OBJECT_TYPE *Type, SIZE_T Size);
+
+/* References on Object now. Any IRQL; who calls this knows what keeps it from changing. */
+LONG64 ObpReferences(PVOID Object);
 NTSTATUS ObpCreateHandle(PVOID Object, PHANDLE Handle);
 
 #endif

@@ -17,6 +17,7 @@
 
 KSPIN_LOCK IopDeviceLock;
 static volatile LONG NextGeneratedName;
+static OBJECT_TYPE DeviceType = {.Name = "device", .Tag = TAG_DEVICE};
 
 static VOID InitializeDeviceLock(PKEVENT Event)
 {
@@ -31,8 +32,7 @@ static PDEVICE_OBJECT AllocateDevice(ULONG DeviceExtensionSize)
 {
     SIZE_T extensionSize = ALIGN_UP_BY(DeviceExtensionSize, DEVICE_ALIGNMENT);
     SIZE_T size = sizeof(DEVICE_OBJECT) + extensionSize;
-    PDEVICE_OBJECT device =
-        ExAllocatePool2(POOL_FLAG_NON_PAGED, size + sizeof(DEVOBJ_EXTENSION), TAG_DEVICE);
+    PDEVICE_OBJECT device = ObpAllocateObject(&DeviceType, size + sizeof(DEVOBJ_EXTENSION));
 
     if (!device)
         return NULL;
@@ -112,7 +112,7 @@ NTSTATUS IoCreateDevice(PDRIVER_OBJECT DriverObject, ULONG DeviceExtensionSize,
 
     status = NameDevice(device, DeviceName);
     if (!NT_SUCCESS(status)) {
-        ExFreePoolWithTag(device, TAG_DEVICE);
+        ObfDereferenceObject(device);
         return status;
     }
     KeAcquireSpinLock(&IopDeviceLock, &oldIrql);
@@ -149,8 +149,9 @@ BOOLEAN IopUnlinkIfUnused(PDEVICE_OBJECT DeviceObject)
 }
 
 /*
- * Frees a device object that IopUnlinkIfUnused has taken out. The pool looks for timers and DPCs
- * that are still queued in the memory.
+ * Frees a device object that IopUnlinkIfUnused has taken out; whoever has a pointer of
+ * ObReferenceObject keeps the memory. The pool looks for timers and DPCs that are still queued in
+ * it.
  *
  * IRQL:    <= DISPATCH_LEVEL
  * Locks:   none
@@ -160,7 +161,7 @@ BOOLEAN IopUnlinkIfUnused(PDEVICE_OBJECT DeviceObject)
 VOID IopFreeDevice(PDEVICE_OBJECT DeviceObject)
 {
     KI_REQUIRE_IRQL_AT_MOST(DISPATCH_LEVEL, RULE_IRQL_KE_DISPATCH_LTE, "IrqlExFree", DeviceObject);
-    ExFreePoolWithTag(DeviceObject, TAG_DEVICE);
+    ObfDereferenceObject(DeviceObject);
 }
 
 /* A device that goes must not be pointed to by the one below. */

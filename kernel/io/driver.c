@@ -48,14 +48,6 @@ BOOLEAN IopMakeName(PUNICODE_STRING Result, PWSTR Buffer, SIZE_T Characters, PCS
     return TRUE;
 }
 
-/* What is called for a kind of request that the driver has not said anything about. */
-static NTSTATUS InvalidRequest(PDEVICE_OBJECT DeviceObject, struct _IRP *Irp)
-{
-    UNREFERENCED_PARAMETER(DeviceObject);
-    UNREFERENCED_PARAMETER(Irp);
-    return STATUS_INVALID_DEVICE_REQUEST;
-}
-
 /*
  * Makes the entry of a driver that is going to be loaded, with its driver object filled in.
  *
@@ -84,7 +76,7 @@ PLOADED_DRIVER IopMakeDriver(const BUILT_IN_DRIVER *Image)
     object->DriverExtension = &driver->Extension;
     object->DriverInit = Image->DriverEntry;
     for (ULONG n = 0; n <= IRP_MJ_MAXIMUM_FUNCTION; n++)
-        object->MajorFunction[n] = InvalidRequest;
+        object->MajorFunction[n] = IopInvalidDeviceRequest;
     if (!IopMakeName(&object->DriverName, driver->Name, ARRAYSIZE(driver->Name), DRIVER_PREFIX,
                      Image->Name)) {
         ExFreePoolWithTag(driver, TAG_DRIVER);

@@ -76,4 +76,52 @@ NTSTATUS IopCheckLeftovers(PDRIVER_OBJECT DriverObject, PCSTR Name);
 /* kernel/io/workitem.c */
 VOID IopWaitForWorkItems(PDRIVER_OBJECT DriverObject);
 
+/* ---- requests ---- */
+
+/*
+ * What the kernel remembers of an IRP that it has allocated. Stands behind the stack locations;
+ * IRP.AllocationFlags says that it is there.
+ */
+typedef struct _IRP_RECORD {
+    LIST_ENTRY Links;          /* of all these IRPs; IopIrpLock */
+    volatile LONG References;  /* one until it is freed, and one for each who looks at it; the last
+                                * one frees the memory */
+    volatile LONG Completions; /* calls of IoCompleteRequest that have begun */
+    PDRIVER_OBJECT Driver;     /* called last, and has not completed it; or NULL */
+    ULONG64 Since;             /* interrupt time of that call, from the time page */
+    PVOID Maker;               /* the code that has asked for it */
+    ULONG BufferLength;        /* of the requester's buffer that is copied to at the end */
+} IRP_RECORD, *PIRP_RECORD;
+
+#define IRP_HAS_RECORD 0x80 /* IRP.AllocationFlags */
+
+/* The list of all IRPs and the lists of the threads' IRPs. DISPATCH_LEVEL. */
+extern KSPIN_LOCK IopIrpLock;
+extern LIST_ENTRY IopIrpList;
+
+/* kernel/io/irp.c */
+PIRP IopAllocateIrp(CCHAR StackSize, PVOID Maker);
+PIRP_RECORD IopRecordOf(PIRP Irp);
+VOID IopReferenceIrp(PIRP Irp);
+VOID IopDereferenceIrp(PIRP Irp);
+
+/* Completes with STATUS_INVALID_DEVICE_REQUEST: a driver's entry that it has not set. */
+DRIVER_DISPATCH IopInvalidDeviceRequest;
+
+/* The end of a request's way: what the requester is told. kernel/io/irpfinish.c */
+VOID IopFinishRequest(PIRP Irp, CCHAR PriorityBoost);
+VOID IopFreeBuffers(PIRP Irp);
+
+/* kernel/io/irpbuffer.c */
+NTSTATUS IopAttachTransferBuffer(PIRP Irp, PDEVICE_OBJECT DeviceObject, BOOLEAN Write, PVOID Buffer,
+                                 ULONG Length);
+NTSTATUS IopAttachControlBuffers(PIRP Irp, PIO_STACK_LOCATION Location, ULONG IoControlCode,
+                                 PVOID InputBuffer, ULONG InputLength, PVOID OutputBuffer,
+                                 ULONG OutputLength);
+
+/* kernel/io/irpthread.c */
+VOID IopQueueRequestToThread(PIRP Irp);
+VOID IopForgetRequest(PIRP Irp);
+VOID IopCancelRequests(PKTHREAD Thread, PVOID FileObject);
+
 #endif

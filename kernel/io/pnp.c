@@ -36,6 +36,8 @@ VOID IopInitializePnp(VOID)
     PnpDriver.DriverExtension = &PnpExtension;
     PnpExtension.DriverObject = &PnpDriver;
     RtlInitUnicodeString(&PnpDriver.DriverName, PnpName);
+    for (ULONG n = 0; n <= IRP_MJ_MAXIMUM_FUNCTION; n++)
+        PnpDriver.MajorFunction[n] = IopInvalidDeviceRequest;
 }
 
 static ULONG VectorOfPlatformDevice(PCSTR DriverName)

@@ -65,3 +65,27 @@ VOID IoDetachDevice(PDEVICE_OBJECT TargetDevice)
     if (unused)
         IopFreeDevice(TargetDevice);
 }
+
+/*
+ * The top of the stack that a device is in, with a reference on its memory that the caller gives
+ * back by ObDereferenceObject.
+ *
+ * IRQL:    <= DISPATCH_LEVEL
+ * Locks:   takes IopDeviceLock
+ * Context: any
+ * Returns: the top, which is DeviceObject itself if nothing is attached to it
+ */
+PDEVICE_OBJECT IoGetAttachedDeviceReference(PDEVICE_OBJECT DeviceObject)
+{
+    KI_REQUIRE_IRQL_AT_MOST(DISPATCH_LEVEL, RULE_IRQL_KE_DISPATCH_LTE, "IrqlIoDispatch",
+                            DeviceObject);
+
+    PDEVICE_OBJECT top;
+    KIRQL oldIrql;
+
+    KeAcquireSpinLock(&IopDeviceLock, &oldIrql);
+    top = TopOfStack(DeviceObject);
+    ObfReferenceObject(top);
+    KeReleaseSpinLock(&IopDeviceLock, oldIrql);
+    return top;
+}

@@ -2,6 +2,7 @@
 #include "ke.h"
 #include "ke/mutex.h"
 #include "ps.h"
+#include "io.h"
 
 #define THREAD_TERMINATE_HELD_MUTEX 0x4000008A
 
@@ -11,6 +12,7 @@ static VOID InitializeThread(PKTHREAD Thread, PVOID StackTop, SIZE_T StackSize)
     Thread->Header.Type = ThreadObject;
     InitializeListHead(&Thread->Header.WaitListHead);
     InitializeListHead(&Thread->MutantList);
+    InitializeListHead(&Thread->IrpList);
     KiInitializeTimer(&Thread->Timer, NotificationTimer);
     Thread->TimeoutBlock.Thread = Thread;
     Thread->StackBase = StackTop;
@@ -123,6 +125,7 @@ DECLSPEC_NORETURN VOID KiEndThread(NTSTATUS ExitStatus)
 
     PKTHREAD thread = KeGetCurrentThread();
 
+    IopCancelRequestsOfThread(thread);
     KiLockDispatcher();
     AbandonMutants(thread);
     thread->ExitStatus = ExitStatus;

@@ -66,10 +66,22 @@ LONG_PTR ObfDereferenceObject(PVOID Object)
     LONG_PTR count = InterlockedDecrement64(&header->References);
 
     if (count == 0) {
-        header->Type->Delete(Object);
+        if (header->Type->Delete)
+            header->Type->Delete(Object);
         ExFreePoolWithTag(header, header->Type->Tag);
     }
     return count;
+}
+
+/*
+ * IRQL:    any
+ * Locks:   none
+ * Context: who knows what keeps the number from changing
+ * Returns: the references on Object
+ */
+LONG64 ObpReferences(PVOID Object)
+{
+    return HeaderOf(Object)->References;
 }
 
 /*

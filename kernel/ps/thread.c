@@ -9,12 +9,7 @@ static LIST_ENTRY ThreadList;   /* the dispatcher lock */
 static LIST_ENTRY EndedThreads; /* the dispatcher lock */
 static KEVENT ThreadHasEnded;
 
-static VOID DeleteThread(PVOID Object)
-{
-    UNREFERENCED_PARAMETER(Object); /* its stack went when it ended */
-}
-
-static OBJECT_TYPE ThreadType = {.Name = "thread", .Tag = TAG_THREAD, .Delete = DeleteThread};
+static OBJECT_TYPE ThreadType = {.Name = "thread", .Tag = TAG_THREAD};
 static POBJECT_TYPE ThreadTypePointer = &ThreadType;
 POBJECT_TYPE *PsThreadType = &ThreadTypePointer;
 
