@@ -48,10 +48,17 @@ VOID IoReleaseCancelSpinLock(KIRQL Irql)
     KeReleaseSpinLock(&CancelLock, Irql);
 }
 
-/* At a raised IRQL the processor is the same as before: is its name still in the lock? */
-static BOOLEAN IsHeldHere(VOID)
+/*
+ * A cancel routine has returned: at the IRQL of before, and without the lock. The processor's name
+ * stands in the lock that it still holds; at DISPATCH_LEVEL it is the same processor as before.
+ */
+static VOID CheckReturn(PIRP Irp, PDRIVER_CANCEL Routine, KIRQL Irql)
 {
-    return KeGetCurrentIrql() >= DISPATCH_LEVEL && CancelLock == KI_LOCK_MARK;
+    KI_REQUIRE(KeGetCurrentIrql() == Irql && (Irql < DISPATCH_LEVEL || CancelLock != KI_LOCK_MARK),
+               DRIVER_RETURNED_HOLDING_CANCEL_LOCK, Irp, Routine, KeGetCurrentIrql(), Irql);
+    UNREFERENCED_PARAMETER(Irp);
+    UNREFERENCED_PARAMETER(Routine);
+    UNREFERENCED_PARAMETER(Irql);
 }
 
 /*
@@ -79,7 +86,6 @@ BOOLEAN IoCancelIrp(PIRP Irp)
     }
     Irp->CancelIrql = irql;
     routine(IoGetCurrentIrpStackLocation(Irp)->DeviceObject, Irp);
-    KI_REQUIRE(KeGetCurrentIrql() == irql && !IsHeldHere(), DRIVER_RETURNED_HOLDING_CANCEL_LOCK,
-               Irp, routine, KeGetCurrentIrql(), irql);
+    CheckReturn(Irp, routine, irql);
     return TRUE;
 }

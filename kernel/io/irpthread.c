@@ -104,13 +104,21 @@ VOID IopCancelRequests(PKTHREAD Thread, PVOID FileObject)
     }
 }
 
+/* The time is over, and a cancelled request is still there. */
+static VOID CheckPatience(PKTHREAD Thread)
+{
+    KI_REQUIRE(IsListEmpty(&Thread->IrpList), DRIVER_VERIFIER_DETECTED_VIOLATION, 0x135,
+               CONTAINING_RECORD(Thread->IrpList.Flink, IRP, ThreadListEntry), IopCancelPatience,
+               0);
+    UNREFERENCED_PARAMETER(Thread);
+}
+
 /* Waits until the list is empty. A driver that keeps a cancelled request too long is reported. */
 static VOID AwaitRequests(PKTHREAD Thread)
 {
     LARGE_INTEGER timeout = {.QuadPart = -(LONGLONG)(IopCancelPatience * 10000u)};
     KEVENT event;
     BOOLEAN empty;
-    PLIST_ENTRY first;
     KIRQL oldIrql;
 
     KeInitializeEvent(&event, NotificationEvent, FALSE);
@@ -120,12 +128,8 @@ static VOID AwaitRequests(PKTHREAD Thread)
     KeReleaseSpinLock(&IopIrpLock, oldIrql);
     if (empty)
         return;
-    while (KeWaitForSingleObject(&event, Executive, KernelMode, FALSE, &timeout) ==
-           STATUS_TIMEOUT) {
-        first = Thread->IrpList.Flink;
-        KI_REQUIRE(first == &Thread->IrpList, DRIVER_VERIFIER_DETECTED_VIOLATION, 0x135,
-                   CONTAINING_RECORD(first, IRP, ThreadListEntry), IopCancelPatience, 0);
-    }
+    while (KeWaitForSingleObject(&event, Executive, KernelMode, FALSE, &timeout) == STATUS_TIMEOUT)
+        CheckPatience(Thread);
     KeAcquireSpinLock(&IopIrpLock, &oldIrql); /* who has set the event has left the lock then */
     Thread->IrpListEmpty = NULL;
     KeReleaseSpinLock(&IopIrpLock, oldIrql);
