@@ -109,7 +109,7 @@ NTSTATUS ArchPciLine(ULONG Gsi, ARCH_LINE *Line); /* level-triggered, active low
 /* The line behind a device vector: STATUS_NOT_FOUND if no line can raise it. */
 NTSTATUS ArchLineOfVector(UCHAR Vector, ARCH_LINE *Line);
 
-/* Routes a line to one processor and opens it; closes it. <= DISPATCH_LEVEL. */
+/* Routes a line to one processor and opens it: <= DISPATCH_LEVEL. Closes it: any IRQL. */
 NTSTATUS ArchOpenLine(const ARCH_LINE *Line, ULONG Processor);
 VOID ArchCloseLine(const ARCH_LINE *Line);
 

@@ -172,6 +172,18 @@ NTSTATUS ArchLineOfVector(UCHAR Vector, ARCH_LINE *Line)
     return gsi >= ACPI_ISA_INTERRUPTS ? ArchPciLine(gsi, Line) : STATUS_NOT_FOUND;
 }
 
+/* Vector, mode and polarity, as the lower half of the pin's registers has them. */
+static ULONG PinSettings(const ARCH_LINE *Line)
+{
+    ULONG settings = Line->Vector;
+
+    if (Line->LevelTriggered)
+        settings |= PIN_LEVEL;
+    if (Line->ActiveLow)
+        settings |= PIN_ACTIVE_LOW;
+    return settings;
+}
+
 /*
  * Routes a line to one processor and opens it.
  *
@@ -185,25 +197,22 @@ NTSTATUS ArchLineOfVector(UCHAR Vector, ARCH_LINE *Line)
 NTSTATUS ArchOpenLine(const ARCH_LINE *Line, ULONG Processor)
 {
     ULONG pin;
-    ULONG low = Line->Vector;
     const IO_APIC *ioApic = FindPin(Line->Gsi, &pin);
 
     if (ioApic == NULL)
         return STATUS_NOT_FOUND;
     if (Line->Gsi == TakenGsi)
         return STATUS_DEVICE_BUSY;
-    if (Line->LevelTriggered)
-        low |= PIN_LEVEL;
-    if (Line->ActiveLow)
-        low |= PIN_ACTIVE_LOW;
-    WritePin(ioApic, pin, low, (ULONG)ArchProcessorApicId[Processor] << PIN_PROCESSOR_SHIFT);
+    WritePin(ioApic, pin, PinSettings(Line),
+             (ULONG)ArchProcessorApicId[Processor] << PIN_PROCESSOR_SHIFT);
     return STATUS_SUCCESS;
 }
 
 /*
- * Masks a line. An interrupt that has left the I/O APIC already still arrives.
+ * Masks a line. An interrupt that has left the I/O APIC already still arrives. The mode stays as it
+ * was: a level-triggered line that opens again is to interrupt if it is asserted then.
  *
- * IRQL:    <= DISPATCH_LEVEL (not checked)
+ * IRQL:    any
  * Locks:   takes IoApicLock
  * Context: any
  * Returns: nothing
@@ -215,7 +224,7 @@ VOID ArchCloseLine(const ARCH_LINE *Line)
     const IO_APIC *ioApic = FindPin(Line->Gsi, &pin);
 
     if (ioApic != NULL && Line->Gsi != TakenGsi)
-        WritePin(ioApic, pin, PIN_MASKED | Line->Vector, 0);
+        WritePin(ioApic, pin, PIN_MASKED | PinSettings(Line), 0);
 }
 
 /*

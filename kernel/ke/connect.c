@@ -65,6 +65,27 @@ static NTSTATUS UpdateLine(ULONG Number)
     return status;
 }
 
+/*
+ * Opens the line again that a passive-level interrupt has masked. Somebody may have closed it on
+ * purpose meanwhile; an edge-triggered one was not masked.
+ *
+ * IRQL:    <= DISPATCH_LEVEL (not checked)
+ * Locks:   takes KiConnectLock
+ * Context: any
+ * Returns: nothing
+ */
+VOID KiReopenLine(ULONG Vector)
+{
+    ARCH_LINE line;
+    KIRQL oldIrql;
+
+    KeAcquireSpinLock(&KiConnectLock, &oldIrql);
+    if (KiVector(Vector)->LineOpen && NT_SUCCESS(ArchLineOfVector((UCHAR)Vector, &line)) &&
+        line.LevelTriggered)
+        ArchOpenLine(&line, KiVector(Vector)->Processor);
+    KeReleaseSpinLock(&KiConnectLock, oldIrql);
+}
+
 /* The new object goes to the end: whoever was first is asked first. */
 static VOID Link(PKINTERRUPT Interrupt)
 {
@@ -84,21 +105,31 @@ static VOID Unlink(PKINTERRUPT Interrupt)
     (void)InterlockedExchangePointer(link, Interrupt->Next);
 }
 
+/* At passive level nobody waits for a routine that runs: the caller may be at DISPATCH_LEVEL. */
 static VOID SetActive(PKINTERRUPT Interrupt, BOOLEAN Active)
 {
+    if (KiIsPassiveInterrupt(Interrupt)) {
+        Interrupt->Active = Active;
+        return;
+    }
+
     KIRQL oldIrql = KeAcquireInterruptSpinLock(Interrupt);
 
     Interrupt->Active = Active;
     KeReleaseInterruptSpinLock(Interrupt, oldIrql);
 }
 
-/* May the object join the chain? Exclusive ones stay alone; one mode, one common processor. */
+/*
+ * May the object join the chain? Exclusive ones stay alone; one mode, one common processor. One of
+ * passive level stays alone, too: it could not tell a walk at DIRQL whether it is the device's.
+ */
 static BOOLEAN FitsChain(const KINTERRUPT *Interrupt)
 {
     const KI_VECTOR *vector = KiVector(Interrupt->Vector);
     const KINTERRUPT *first = vector->Chain;
 
     return !first || (Interrupt->Shared && first->Shared && first->Mode == Interrupt->Mode &&
+                      !KiIsPassiveInterrupt(first) && !KiIsPassiveInterrupt(Interrupt) &&
                       (CommonAffinity(vector) & Interrupt->Affinity) != 0);
 }
 
@@ -114,18 +145,24 @@ static BOOLEAN FitsLine(const IO_CONNECT_INTERRUPT_FULLY_SPECIFIED_PARAMETERS *P
            !NT_SUCCESS(ArchLineOfVector((UCHAR)Parameters->Vector, &line)) || line.LevelTriggered;
 }
 
+/* Either all of passive level and without a lock, or from the vector's IRQL on upwards. */
+static BOOLEAN FitsLevels(const IO_CONNECT_INTERRUPT_FULLY_SPECIFIED_PARAMETERS *Parameters)
+{
+    KIRQL irql = Parameters->Irql, synchronizeIrql = Parameters->SynchronizeIrql;
+
+    if (irql == PASSIVE_LEVEL)
+        return synchronizeIrql == PASSIVE_LEVEL && !Parameters->SpinLock;
+    return VECTOR_IRQL(Parameters->Vector) == irql && synchronizeIrql >= irql &&
+           synchronizeIrql <= SYNCH_LEVEL;
+}
+
 static NTSTATUS CheckParameters(const IO_CONNECT_INTERRUPT_FULLY_SPECIFIED_PARAMETERS *Parameters)
 {
     ULONG vector = Parameters->Vector;
 
-    if (Parameters->Irql == PASSIVE_LEVEL)
-        return Parameters->SpinLock ? STATUS_INVALID_PARAMETER : STATUS_NOT_SUPPORTED;
     if (!Parameters->InterruptObject || !Parameters->ServiceRoutine)
         return STATUS_INVALID_PARAMETER;
-    if (vector < FIRST_DEVICE_VECTOR || vector > LAST_DEVICE_VECTOR ||
-        VECTOR_IRQL(vector) != Parameters->Irql)
-        return STATUS_INVALID_PARAMETER;
-    if (Parameters->SynchronizeIrql < Parameters->Irql || Parameters->SynchronizeIrql > SYNCH_LEVEL)
+    if (vector < FIRST_DEVICE_VECTOR || vector > LAST_DEVICE_VECTOR || !FitsLevels(Parameters))
         return STATUS_INVALID_PARAMETER;
     if (Parameters->InterruptMode != Latched && Parameters->InterruptMode != LevelSensitive)
         return STATUS_INVALID_PARAMETER;
@@ -150,7 +187,19 @@ static PKINTERRUPT MakeObject(const IO_CONNECT_INTERRUPT_FULLY_SPECIFIED_PARAMET
     interrupt->Shared = Parameters->ShareVector != FALSE;
     interrupt->Active = TRUE;
     interrupt->Affinity = Parameters->ProcessorEnableMask;
+    if (KiIsPassiveInterrupt(interrupt) && !NT_SUCCESS(KiStartPassiveInterrupt(interrupt))) {
+        ExFreePoolWithTag(interrupt, TAG_INTERRUPT);
+        return NULL;
+    }
     return interrupt;
+}
+
+/* Nobody else knows the object, but for its own thread. */
+static VOID FreeObject(PKINTERRUPT Interrupt)
+{
+    if (KiIsPassiveInterrupt(Interrupt))
+        KiStopPassiveInterrupt(Interrupt);
+    ExFreePoolWithTag(Interrupt, TAG_INTERRUPT);
 }
 
 /*
@@ -161,9 +210,8 @@ static PKINTERRUPT MakeObject(const IO_CONNECT_INTERRUPT_FULLY_SPECIFIED_PARAMET
  * IRQL:    PASSIVE_LEVEL
  * Locks:   takes KiConnectLock
  * Context: a thread that may wait
- * Returns: STATUS_INVALID_PARAMETER, STATUS_NOT_SUPPORTED for a passive-level routine,
- *          STATUS_INSUFFICIENT_RESOURCES; then nothing is connected
- * Source:  contract T-IoConnectInterrupt-1..7
+ * Returns: STATUS_INVALID_PARAMETER, STATUS_INSUFFICIENT_RESOURCES; then nothing is connected
+ * Source:  contract T-IoConnectInterrupt-1..7, T-IoConnectInterruptEx-6
  */
 NTSTATUS KiConnectInterrupt(const IO_CONNECT_INTERRUPT_FULLY_SPECIFIED_PARAMETERS *Parameters)
 {
@@ -183,7 +231,7 @@ NTSTATUS KiConnectInterrupt(const IO_CONNECT_INTERRUPT_FULLY_SPECIFIED_PARAMETER
     KeAcquireSpinLock(&KiConnectLock, &oldIrql);
     if (!FitsChain(interrupt)) {
         KeReleaseSpinLock(&KiConnectLock, oldIrql);
-        ExFreePoolWithTag(interrupt, TAG_INTERRUPT);
+        FreeObject(interrupt);
         return STATUS_INVALID_PARAMETER;
     }
     *Parameters->InterruptObject = interrupt;
@@ -221,7 +269,7 @@ VOID KiDisconnectInterrupt(PKINTERRUPT Interrupt)
     KeReleaseSpinLock(&KiConnectLock, oldIrql);
 
     KeFlushQueuedDpcs();
-    ExFreePoolWithTag(Interrupt, TAG_INTERRUPT);
+    FreeObject(Interrupt);
 }
 
 /*
@@ -231,7 +279,8 @@ VOID KiDisconnectInterrupt(PKINTERRUPT Interrupt)
  * IRQL:    <= DISPATCH_LEVEL
  * Locks:   takes KiConnectLock, in it the object's lock
  * Context: any
- * Returns: after FALSE: when the service routine is not running
+ * Returns: after FALSE: when the service routine is not running; one of passive level may still
+ *          be under way
  * Source:  contract T-IoReportInterrupt-1
  */
 VOID KiSetInterruptActive(PKINTERRUPT Interrupt, BOOLEAN Active)

@@ -8,6 +8,8 @@
  */
 #include "intobj.h"
 
+#define KIND_WRONG_KIND_OF_LOCK 0x1008
+
 KI_VECTOR KiVectors[DEVICE_VECTORS];
 volatile ULONG64 KiSpuriousInterrupts;
 
@@ -82,6 +84,12 @@ VOID KiDispatchDeviceInterrupt(ULONG Vector)
 
     PKI_VECTOR vector = KiVector(Vector);
     PKINTERRUPT first = vector->Chain;
+
+    if (first && KiIsPassiveInterrupt(first)) { /* it is alone */
+        KiRequestPassiveInterrupt(first);
+        return;
+    }
+
     BOOLEAN again = first && first->Mode == Latched && first->Next && vector->LineOpen;
 
     if (!CallChain(first)) {
@@ -94,7 +102,8 @@ VOID KiDispatchDeviceInterrupt(ULONG Vector)
 
 /*
  * Takes the lock under which the service routine runs. While it is held the routine does not run
- * on any processor: here it is masked, elsewhere it spins.
+ * on any processor: here it is masked, elsewhere it spins. A passive-level interrupt has none:
+ * [choice] 0xC4/0x1008, in every build.
  *
  * IRQL:    <= Interrupt->SynchronizeIrql
  * Locks:   takes the interrupt object's lock
@@ -104,6 +113,9 @@ VOID KiDispatchDeviceInterrupt(ULONG Vector)
  */
 KIRQL KeAcquireInterruptSpinLock(PKINTERRUPT Interrupt)
 {
+    if (KiIsPassiveInterrupt(Interrupt))
+        KeBugCheckEx(DRIVER_VERIFIER_DETECTED_VIOLATION, KIND_WRONG_KIND_OF_LOCK,
+                     (ULONG_PTR)Interrupt, 0, 0);
     KI_REQUIRE_IRQL_AT_MOST(Interrupt->SynchronizeIrql, 0x30, "IrqlKeRaiseLower",
                             Interrupt->SynchronizeIrql);
 
@@ -135,10 +147,10 @@ VOID KeReleaseInterruptSpinLock(PKINTERRUPT Interrupt, KIRQL OldIrql)
  * of the same lock.
  *
  * IRQL:    <= Interrupt->SynchronizeIrql
- * Locks:   takes the interrupt object's lock; the caller must not hold it
- * Context: any
+ * Locks:   takes the interrupt object's lock, or its event; the caller must not hold it
+ * Context: any; for a passive-level interrupt a thread that may wait
  * Returns: what the routine returned
- * Source:  contract T-KeSynchronizeExecution-1..4
+ * Source:  contract T-KeSynchronizeExecution-1..5
  */
 BOOLEAN KeSynchronizeExecution(PKINTERRUPT Interrupt, PKSYNCHRONIZE_ROUTINE SynchronizeRoutine,
                                PVOID SynchronizeContext)
@@ -146,9 +158,17 @@ BOOLEAN KeSynchronizeExecution(PKINTERRUPT Interrupt, PKSYNCHRONIZE_ROUTINE Sync
     KI_REQUIRE_IRQL_AT_MOST(Interrupt->SynchronizeIrql, 0x30, "IrqlKeRaiseLower",
                             Interrupt->SynchronizeIrql);
 
-    KIRQL oldIrql = KeAcquireInterruptSpinLock(Interrupt);
-    BOOLEAN result = SynchronizeRoutine(SynchronizeContext);
+    BOOLEAN result;
 
-    KeReleaseInterruptSpinLock(Interrupt, oldIrql);
+    if (KiIsPassiveInterrupt(Interrupt)) {
+        KiAcquirePassiveInterrupt(Interrupt);
+        result = SynchronizeRoutine(SynchronizeContext);
+        KiReleasePassiveInterrupt(Interrupt);
+    } else {
+        KIRQL oldIrql = KeAcquireInterruptSpinLock(Interrupt);
+
+        result = SynchronizeRoutine(SynchronizeContext);
+        KeReleaseInterruptSpinLock(Interrupt, oldIrql);
+    }
     return result;
 }

@@ -4,6 +4,15 @@
 
 #include "ke.h"
 
+/* What a passive-level interrupt has in addition: passiveint.c. */
+typedef struct _KI_PASSIVE {
+    KEVENT Free;      /* set: neither the ISR nor a SynchCritSection runs; in place of the lock */
+    KEVENT Requested; /* the thread is to call the ISR, or to end */
+    KEVENT Ended;     /* the thread knows the object no more */
+    KDPC Dpc;         /* sets Requested */
+    volatile BOOLEAN Stopping;
+} KI_PASSIVE;
+
 /*
  * Constant from the connection on, unless a line says otherwise.
  */
@@ -15,14 +24,21 @@ typedef struct _KINTERRUPT {
     PKSPIN_LOCK ActualLock; /* the driver's, or &OwnLock */
     KSPIN_LOCK OwnLock;
     ULONG Vector;
-    KIRQL Irql;            /* DIRQL: the vector's class */
-    KIRQL SynchronizeIrql; /* the ISR's: at least Irql */
+    KIRQL Irql;            /* DIRQL: the vector's class; or PASSIVE_LEVEL */
+    KIRQL SynchronizeIrql; /* the ISR's: at least Irql; PASSIVE_LEVEL with that Irql */
     KINTERRUPT_MODE Mode;
     BOOLEAN Shared;
-    BOOLEAN Active;     /* the ISR may be called; written under KiConnectLock and ActualLock */
-    KAFFINITY Affinity; /* processors that may take the interrupt */
-    ULONG64 Count;      /* ISR calls that returned TRUE; ActualLock */
+    volatile BOOLEAN Active; /* the ISR may be called; written under KiConnectLock, and under
+                              * ActualLock unless the level is passive */
+    KAFFINITY Affinity;      /* processors that may take the interrupt */
+    ULONG64 Count;           /* ISR calls that returned TRUE; ActualLock, or Passive.Free */
+    KI_PASSIVE Passive;
 } KINTERRUPT;
+
+FORCEINLINE BOOLEAN KiIsPassiveInterrupt(const KINTERRUPT *Interrupt)
+{
+    return Interrupt->Irql == PASSIVE_LEVEL;
+}
 
 /* A device vector. Written under KiConnectLock; Chain and LineOpen are also read without. */
 typedef struct _KI_VECTOR {
@@ -38,5 +54,21 @@ FORCEINLINE PKI_VECTOR KiVector(ULONG Vector)
 {
     return &KiVectors[Vector - FIRST_DEVICE_VECTOR];
 }
+
+/* ---- passive-level interrupts ---- */
+
+/* Makes and ends the thread; not connected yet, or no more. PASSIVE_LEVEL. */
+NTSTATUS KiStartPassiveInterrupt(PKINTERRUPT Interrupt);
+VOID KiStopPassiveInterrupt(PKINTERRUPT Interrupt);
+
+/* The interrupt: masks a level-triggered line and has the thread called. The vector's IRQL. */
+VOID KiRequestPassiveInterrupt(PKINTERRUPT Interrupt);
+
+/* Opens the line that this has masked, unless it is meant to be closed. <= DISPATCH_LEVEL. */
+VOID KiReopenLine(ULONG Vector);
+
+/* The event in place of the lock. PASSIVE_LEVEL. */
+VOID KiAcquirePassiveInterrupt(PKINTERRUPT Interrupt);
+VOID KiReleasePassiveInterrupt(PKINTERRUPT Interrupt);
 
 #endif
