@@ -32,6 +32,19 @@ typedef DRIVER_DISPATCH *PDRIVER_DISPATCH;
 typedef VOID DRIVER_STARTIO(struct _DEVICE_OBJECT *DeviceObject, struct _IRP *Irp);
 typedef DRIVER_STARTIO *PDRIVER_STARTIO;
 
+/* What becomes of the controller (or adapter) that a routine was called with. */
+typedef enum _IO_ALLOCATION_ACTION {
+    KeepObject = 1,
+    DeallocateObject,
+    DeallocateObjectKeepRegisters /* adapters only */
+} IO_ALLOCATION_ACTION,
+    *PIO_ALLOCATION_ACTION;
+
+/* ControllerControl: the controller is DeviceObject's. IRQL: DISPATCH_LEVEL. */
+typedef IO_ALLOCATION_ACTION DRIVER_CONTROL(struct _DEVICE_OBJECT *DeviceObject, struct _IRP *Irp,
+                                            PVOID MapRegisterBase, PVOID Context);
+typedef DRIVER_CONTROL *PDRIVER_CONTROL;
+
 #define IRP_MJ_MAXIMUM_FUNCTION 0x1B
 
 #define FILE_DEVICE_UNKNOWN     0x22
@@ -57,6 +70,19 @@ typedef DRIVER_STARTIO *PDRIVER_STARTIO;
 #define DO_DEVICE_INITIALIZING 0x00000080
 #define DO_POWER_PAGABLE       0x00002000
 
+/* A device that wants a controller, or has it. Under the lock of the controller's queue. */
+typedef struct _WAIT_CONTEXT_BLOCK {
+    KDEVICE_QUEUE_ENTRY WaitQueueEntry;
+    PDRIVER_CONTROL DeviceRoutine;
+    PVOID DeviceContext;
+    ULONG NumberOfMapRegisters;
+    PVOID DeviceObject;
+    PVOID CurrentIrp;
+    PKDPC BufferChainingDpc;
+} WAIT_CONTEXT_BLOCK, *PWAIT_CONTEXT_BLOCK;
+
+ASSERT_SIZE(WAIT_CONTEXT_BLOCK, 0x48);
+
 typedef struct DECLSPEC_ALIGN(16) _DEVICE_OBJECT {
     CSHORT Type; /* 3 */
     USHORT Size; /* with the extension */
@@ -72,7 +98,10 @@ typedef struct DECLSPEC_ALIGN(16) _DEVICE_OBJECT {
     PVOID DeviceExtension; /* the driver's, zeroed */
     DEVICE_TYPE DeviceType;
     CCHAR StackSize;
-    UCHAR Queue[0x48] DECLSPEC_ALIGN(8);
+    union {
+        LIST_ENTRY ListEntry;
+        WAIT_CONTEXT_BLOCK Wcb;
+    } Queue;
     ULONG AlignmentRequirement;
     KDEVICE_QUEUE DeviceQueue;
     KDPC Dpc; /* for IoRequestDpc */

@@ -32,6 +32,8 @@
 #include "mdl.h"
 #include "file.h"
 #include "cancel.h"
+#include "startio.h"
+#include "controller.h"
 #include "iotimer.h"
 #include "workitem.h"
 #include "extimer.h"

@@ -62,6 +62,31 @@ static VOID CheckReturn(PIRP Irp, PDRIVER_CANCEL Routine, KIRQL Irql)
 }
 
 /*
+ * Cancels a request for a caller that has the cancel spin lock, which is free on return.
+ *
+ * IRQL:    DISPATCH_LEVEL (IoReleaseCancelSpinLock)
+ * Locks:   the caller holds the cancel spin lock; it, or the cancel routine, frees it
+ * Context: IoCancelIrp, IoStartPacket; Irql is what IoAcquireCancelSpinLock has returned
+ * Returns: TRUE if there was a cancel routine: it has been called
+ * Source:  contract T-IoCancelIrp-1, T-DRIVER_CANCEL-1
+ */
+BOOLEAN IopCancelLockedIrp(PIRP Irp, KIRQL Irql)
+{
+    PDRIVER_CANCEL routine;
+
+    Irp->Cancel = TRUE;
+    routine = IoSetCancelRoutine(Irp, NULL);
+    if (!routine) {
+        IoReleaseCancelSpinLock(Irql);
+        return FALSE;
+    }
+    Irp->CancelIrql = Irql;
+    routine(IoGetCurrentIrpStackLocation(Irp)->DeviceObject, Irp);
+    CheckReturn(Irp, routine, Irql);
+    return TRUE;
+}
+
+/*
  * Marks a request as cancelled, and has the driver that can cancel it do so.
  *
  * IRQL:    <= DISPATCH_LEVEL
@@ -74,18 +99,8 @@ BOOLEAN IoCancelIrp(PIRP Irp)
 {
     KI_REQUIRE_IRQL_AT_MOST(DISPATCH_LEVEL, RULE_IRQL_KE_DISPATCH_LTE, "IrqlIoDispatch", Irp);
 
-    PDRIVER_CANCEL routine;
     KIRQL irql;
 
     IoAcquireCancelSpinLock(&irql);
-    Irp->Cancel = TRUE;
-    routine = IoSetCancelRoutine(Irp, NULL);
-    if (!routine) {
-        IoReleaseCancelSpinLock(irql);
-        return FALSE;
-    }
-    Irp->CancelIrql = irql;
-    routine(IoGetCurrentIrpStackLocation(Irp)->DeviceObject, Irp);
-    CheckReturn(Irp, routine, irql);
-    return TRUE;
+    return IopCancelLockedIrp(Irp, irql);
 }

@@ -16,7 +16,10 @@
 #define IO_TYPE_TIMER            9
 #define IO_TYPE_DEVICE_EXTENSION 13
 
-/* The kernel's part of a device object, behind the driver's extension. All: IopDeviceLock. */
+/*
+ * The kernel's part of a device object, behind the driver's extension. IopDeviceLock, but for the
+ * fields of StartIo.
+ */
 typedef struct _DEVOBJ_EXTENSION {
     CSHORT Type;
     USHORT Size;
@@ -25,7 +28,13 @@ typedef struct _DEVOBJ_EXTENSION {
     SIZE_T ExtensionSize;      /* of the driver's extension, in bytes */
     ULONG Vector;              /* the vector of the device's interrupt line; 0: it has none */
     BOOLEAN DeletePending;     /* IoDeleteDevice has been called */
-} DEVOBJ_EXTENSION;
+
+    /* Of StartIo; kernel/io/startio.c says who may touch them, and when. */
+    BOOLEAN DeferStartIo, NonCancelable;
+    BOOLEAN NextIsCancelable;
+    ULONG NextKey;
+    volatile LONG StartIoState;
+} DEVOBJ_EXTENSION, *PDEVOBJ_EXTENSION;
 
 /*
  * The devices' lists, stacks and reference counts. DISPATCH_LEVEL; no other lock is taken under
@@ -123,5 +132,8 @@ NTSTATUS IopAttachControlBuffers(PIRP Irp, PIO_STACK_LOCATION Location, ULONG Io
 VOID IopQueueRequestToThread(PIRP Irp);
 VOID IopForgetRequest(PIRP Irp);
 VOID IopCancelRequests(PKTHREAD Thread, PVOID FileObject);
+
+/* kernel/io/cancel.c */
+BOOLEAN IopCancelLockedIrp(PIRP Irp, KIRQL Irql);
 
 #endif
