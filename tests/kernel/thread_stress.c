@@ -3,55 +3,7 @@
  * among them (default: a second each); the seed decides what happens in them.
  */
 #define SUITE "stress.threads"
-#include "thread_tool.h"
-
-#define TESTS_HERE 12
-#define MOST       192
-
-static KT_THREAD Threads[MOST];
-static ULONG ThreadCount;
-static KEVENT Gate;
-static volatile LONG Stop;
-
-static ULONG64 Duration(VOID)
-{
-    return SECONDS(KiGetNumberOption("stress", TESTS_HERE)) / TESTS_HERE;
-}
-
-/* All threads begin together, once Go is called. The tests' own thread stays above them. */
-static VOID Add(ULONG Count, KT_ROUTINE *Routine, PVOID Context)
-{
-    for (ULONG i = 0; i < Count && ThreadCount < MOST; i++)
-        KtStartThread(&Threads[ThreadCount++], KT_ANY_PROCESSOR, 8, Routine, Context);
-}
-
-static VOID Prepare(VOID)
-{
-    KeSetPriorityThread(KeGetCurrentThread(), 15);
-    KeInitializeEvent(&Gate, NotificationEvent, FALSE);
-    ThreadCount = 0;
-    Stop = 0;
-}
-
-static VOID AwaitGate(VOID)
-{
-    KeWaitForSingleObject(&Gate, Executive, KernelMode, FALSE, NULL);
-}
-
-static VOID Join(VOID)
-{
-    InterlockedExchange(&Stop, 1);
-    for (ULONG i = 0; i < ThreadCount; i++)
-        KtEndThread(&Threads[i]);
-    KeSetPriorityThread(KeGetCurrentThread(), 8);
-}
-
-static VOID Go(VOID)
-{
-    KeSetEvent(&Gate, IO_NO_INCREMENT, FALSE);
-    KiSleep(Duration());
-    Join();
-}
+#include "storm.h"
 
 /* ---- semaphores: all that is produced is consumed or left ---- */
 
@@ -77,8 +29,8 @@ static VOID CheckSemaphores(VOID)
 
 ROUTINE(Produce)
 {
-    AwaitGate();
-    while (!Stop) {
+    KtAwaitStorm();
+    while (!KtStormEnds) {
         ULONG which = KtRandom(4);
         LONG count = 1 + (LONG)KtRandom(3);
 
@@ -103,18 +55,18 @@ static VOID ConsumeOne(ULONG Which)
 
 ROUTINE(Consume)
 {
-    AwaitGate();
-    while (!Stop)
+    KtAwaitStorm();
+    while (!KtStormEnds)
         ConsumeOne(KtRandom(4));
 }
 
 TEST(T_DISP_1_semaphores__T_KeReleaseSemaphore_1)
 {
-    Prepare();
+    KtPrepareStorm();
     PrepareSemaphores();
-    Add(40, Produce, NULL);
-    Add(80, Consume, NULL);
-    Go();
+    KtAddToStorm(40, Produce, NULL);
+    KtAddToStorm(80, Consume, NULL);
+    KtRunStorm();
     CheckSemaphores();
 }
 
@@ -125,10 +77,10 @@ ROUTINE(ConsumeMany)
     KWAIT_BLOCK blocks[4];
     PVOID objects[4];
 
-    AwaitGate();
+    KtAwaitStorm();
     for (ULONG i = 0; i < 4; i++)
         objects[i] = &Semaphores[i];
-    while (!Stop) {
+    while (!KtStormEnds) {
         ULONG count = 2 + KtRandom(3);
         WAIT_TYPE type = KtRandom(2) ? WaitAny : WaitAll;
         LARGE_INTEGER timeout = KtIn(KtRandom(20000));
@@ -146,12 +98,12 @@ ROUTINE(ConsumeMany)
 
 TEST(T_WAIT_5)
 {
-    Prepare();
+    KtPrepareStorm();
     PrepareSemaphores();
-    Add(40, Produce, NULL);
-    Add(30, Consume, NULL);
-    Add(60, ConsumeMany, NULL);
-    Go();
+    KtAddToStorm(40, Produce, NULL);
+    KtAddToStorm(30, Consume, NULL);
+    KtAddToStorm(60, ConsumeMany, NULL);
+    KtRunStorm();
     CheckSemaphores();
 }
 
@@ -161,8 +113,8 @@ ROUTINE(ConsumeAnywhere)
 {
     KAFFINITY all = KeQueryActiveProcessors();
 
-    AwaitGate();
-    while (!Stop) {
+    KtAwaitStorm();
+    while (!KtStormEnds) {
         KAFFINITY some = (KAFFINITY)(1 + KtRandom((ULONG)all)) & all;
 
         KeSetSystemAffinityThreadEx(some);
@@ -178,9 +130,9 @@ ROUTINE(ConsumeAnywhere)
 
 ROUTINE(ChangePriorities)
 {
-    AwaitGate();
-    while (!Stop) {
-        PKTHREAD thread = Threads[KtRandom(ThreadCount)].Object;
+    KtAwaitStorm();
+    while (!KtStormEnds) {
+        PKTHREAD thread = KtStormThreads[KtRandom(KtStormThreadCount)].Object;
 
         KeSetPriorityThread(thread, 1 + (KPRIORITY)KtRandom(14));
         KtJitter(2000);
@@ -192,24 +144,24 @@ ROUTINE(ChangePriorities)
 /* Whoever has been left at the bottom must come to its end too. */
 static VOID RestorePriorities(VOID)
 {
-    for (ULONG i = 0; i < ThreadCount; i++)
-        KeSetPriorityThread(Threads[i].Object, 8);
+    for (ULONG i = 0; i < KtStormThreadCount; i++)
+        KeSetPriorityThread(KtStormThreads[i].Object, 8);
 }
 
 TEST(T_KeSetPriorityThread_1__T_AFF_1)
 {
-    Prepare();
+    KtPrepareStorm();
     PrepareSemaphores();
-    Add(40, Produce, NULL);
-    Add(60, ConsumeAnywhere, NULL);
-    Add(30, ConsumeMany, NULL);
-    Add(4, ChangePriorities, NULL);
-    KeSetEvent(&Gate, IO_NO_INCREMENT, FALSE);
-    KiSleep(Duration());
-    InterlockedExchange(&Stop, 1);
+    KtAddToStorm(40, Produce, NULL);
+    KtAddToStorm(60, ConsumeAnywhere, NULL);
+    KtAddToStorm(30, ConsumeMany, NULL);
+    KtAddToStorm(4, ChangePriorities, NULL);
+    KtReleaseStorm();
+    KiSleep(KtStormTime());
+    InterlockedExchange(&KtStormEnds, 1);
     KiSleep(MILLISECONDS(50));
     RestorePriorities();
-    Join();
+    KtEndStorm();
     CheckSemaphores();
 }
 
@@ -226,8 +178,8 @@ ROUTINE(SendLetters)
 {
     ULONG me = (ULONG)(ULONG_PTR)Context;
 
-    AwaitGate();
-    while (!Stop) {
+    KtAwaitStorm();
+    while (!KtStormEnds) {
         if (!CHECK_EQUAL(KtWait(&Mailboxes[me].Empty, KT_PATIENCE), STATUS_SUCCESS))
             break;
         Mailboxes[me].Letter = ++Mailboxes[me].Sent;
@@ -240,11 +192,12 @@ ROUTINE(ReceiveLetters)
 {
     ULONG me = (ULONG)(ULONG_PTR)Context;
 
-    AwaitGate();
+    KtAwaitStorm();
     for (;;) {
-        NTSTATUS status = KtWait(&Mailboxes[me].Full, Stop ? MILLISECONDS(500) : KT_PATIENCE);
+        NTSTATUS status =
+            KtWait(&Mailboxes[me].Full, KtStormEnds ? MILLISECONDS(500) : KT_PATIENCE);
 
-        if (Stop && status == STATUS_TIMEOUT)
+        if (KtStormEnds && status == STATUS_TIMEOUT)
             return;
         if (!CHECK_EQUAL(status, STATUS_SUCCESS) ||
             !CHECK_EQUAL(Mailboxes[me].Letter, Mailboxes[me].Received + 1))
@@ -258,15 +211,15 @@ TEST(T_KeSetEvent_2_synchronization)
 {
     ULONG64 letters = 0;
 
-    Prepare();
+    KtPrepareStorm();
     for (ULONG i = 0; i < PAIRS; i++) {
         memset(&Mailboxes[i], 0, sizeof(Mailboxes[i]));
         KeInitializeEvent(&Mailboxes[i].Full, SynchronizationEvent, FALSE);
         KeInitializeEvent(&Mailboxes[i].Empty, SynchronizationEvent, TRUE);
-        Add(1, SendLetters, (PVOID)(ULONG_PTR)i);
-        Add(1, ReceiveLetters, (PVOID)(ULONG_PTR)i);
+        KtAddToStorm(1, SendLetters, (PVOID)(ULONG_PTR)i);
+        KtAddToStorm(1, ReceiveLetters, (PVOID)(ULONG_PTR)i);
     }
-    Go();
+    KtRunStorm();
     for (ULONG i = 0; i < PAIRS; i++) {
         CHECK_EQUAL(Mailboxes[i].Received, Mailboxes[i].Sent);
         letters += Mailboxes[i].Received;
@@ -283,41 +236,41 @@ static volatile LONG Passed, Rounds;
 
 ROUTINE(Walk)
 {
-    AwaitGate();
+    KtAwaitStorm();
     for (LONG round = 0;; round++) {
         if (!CHECK_EQUAL(KtWait(&Gates[round % 2], KT_PATIENCE), STATUS_SUCCESS))
             return;
         CHECK_EQUAL(Rounds, round);
-        BOOLEAN last = Stop;
+        BOOLEAN last = KtStormEnds;
         InterlockedIncrement(&Passed);
         if (last)
             return;
     }
 }
 
-/* Stop is written while all wait, so all see it in the same round. */
+/* KtStormEnds is written while all wait, so all see it in the same round. */
 TEST(T_KeSetEvent_2_notification)
 {
     ULONG64 start;
 
-    Prepare();
+    KtPrepareStorm();
     KeInitializeEvent(&Gates[0], NotificationEvent, FALSE);
     KeInitializeEvent(&Gates[1], NotificationEvent, FALSE);
     Passed = Rounds = 0;
-    Add(WALKERS, Walk, NULL);
-    KeSetEvent(&Gate, IO_NO_INCREMENT, FALSE);
+    KtAddToStorm(WALKERS, Walk, NULL);
+    KtReleaseStorm();
     start = KtNow();
     for (BOOLEAN last = FALSE; !last; Rounds++) {
-        last = KtNow() - start > Duration();
+        last = KtNow() - start > KtStormTime();
         if (last)
-            InterlockedExchange(&Stop, 1);
+            InterlockedExchange(&KtStormEnds, 1);
         Passed = 0;
         KeSetEvent(&Gates[Rounds % 2], IO_NO_INCREMENT, FALSE);
         if (!CHECK(KtSleepUntil(&Passed, WALKERS)))
             break;
         KeResetEvent(&Gates[Rounds % 2]);
     }
-    Join();
+    KtEndStorm();
     CHECK_EQUAL(Passed, WALKERS);
     CHECK_AT_LEAST(Rounds, 2);
 }
@@ -330,8 +283,8 @@ static volatile LONG64 Entered[3];
 
 ROUTINE(OwnMutexes)
 {
-    AwaitGate();
-    while (!Stop) {
+    KtAwaitStorm();
+    while (!KtStormEnds) {
         ULONG which = KtRandom(3), times = 1 + KtRandom(3), had = 0;
 
         while (had < times && KtWait(&Mutexes[which], KtRandom(30000)) == STATUS_SUCCESS)
@@ -352,14 +305,14 @@ ROUTINE(OwnMutexes)
 
 TEST(T_KMUTEX_2)
 {
-    Prepare();
+    KtPrepareStorm();
     for (ULONG i = 0; i < 3; i++) {
         KeInitializeMutex(&Mutexes[i], 0);
         Guarded[i] = 0;
         Entered[i] = 0;
     }
-    Add(100, OwnMutexes, NULL);
-    Go();
+    KtAddToStorm(100, OwnMutexes, NULL);
+    KtRunStorm();
     for (ULONG i = 0; i < 3; i++) {
         CHECK_EQUAL(Guarded[i], Entered[i]);
         CHECK_EQUAL(KeReadStateMutex(&Mutexes[i]), 1);
@@ -400,8 +353,8 @@ ROUTINE(Spawn)
 {
     PKSTART_ROUTINE routine = (PKSTART_ROUTINE)Context;
 
-    AwaitGate();
-    while (!Stop) {
+    KtAwaitStorm();
+    while (!KtStormEnds) {
         HANDLE handle;
         PVOID object;
 
@@ -424,11 +377,11 @@ ROUTINE(Spawn)
 
 TEST(T_KMUTEX_6__T_WAIT_6)
 {
-    Prepare();
+    KtPrepareStorm();
     KeInitializeMutant(&Mutant, FALSE);
     Abandonments = Noticed = Created = 0;
-    Add(24, Spawn, (PVOID)TakeAndAbandon);
-    Go();
+    KtAddToStorm(24, Spawn, (PVOID)TakeAndAbandon);
+    KtRunStorm();
     if (KtTest(&Mutant) == STATUS_ABANDONED_WAIT_0)
         Noticed++;
     CHECK_EQUAL(Noticed, Abandonments);
@@ -447,10 +400,10 @@ static SIZE_T PoolPages(VOID)
 
 static VOID RunStorm(VOID)
 {
-    Prepare();
+    KtPrepareStorm();
     Created = Over = 0;
-    Add(48, Spawn, (PVOID)CountEnd);
-    Go();
+    KtAddToStorm(48, Spawn, (PVOID)CountEnd);
+    KtRunStorm();
     CHECK_EQUAL(Over, Created);
     CHECK(Created > 48);
 }
@@ -511,8 +464,8 @@ ROUTINE(RaceWithTimeout)
 {
     RACER *racer = Context;
 
-    AwaitGate();
-    for (LONG round = 1; !Stop; round++) {
+    KtAwaitStorm();
+    for (LONG round = 1; !KtStormEnds; round++) {
         LARGE_INTEGER due = KtAt(KtSystemNow() + KtRandom(20000));
 
         KeSetTargetProcessorDpc(&racer->Dpc, (CCHAR)KtRandom(KtProcessors()));
@@ -533,15 +486,15 @@ ROUTINE(RaceWithTimeout)
 
 TEST(T_WAIT_2__T_DISP_1_timeouts)
 {
-    Prepare();
+    KtPrepareStorm();
     for (ULONG i = 0; i < 64; i++) {
         memset(&Racers[i], 0, sizeof(RACER));
         KeInitializeTimer(&Racers[i].Timer);
         KeInitializeDpc(&Racers[i].Dpc, SetRacersEvent, &Racers[i]);
         KeInitializeEvent(&Racers[i].Event, SynchronizationEvent, FALSE);
-        Add(1, RaceWithTimeout, &Racers[i]);
+        KtAddToStorm(1, RaceWithTimeout, &Racers[i]);
     }
-    Go();
+    KtRunStorm();
     KeFlushQueuedDpcs();
     for (ULONG i = 0; i < 64; i++)
         CHECK_EQUAL(Racers[i].Taken, Racers[i].Sets);
@@ -557,8 +510,8 @@ ROUTINE(CancelTimers)
     KTIMER timer;
 
     KeInitializeTimerEx(&timer, SynchronizationTimer);
-    AwaitGate();
-    while (!Stop) {
+    KtAwaitStorm();
+    while (!KtStormEnds) {
         KeSetTimer(&timer, KtIn(KtRandom(3000)), NULL);
         if (KtRandom(2))
             KtJitter(3000);
@@ -580,8 +533,8 @@ static volatile LONG64 Expiries, Wakeups;
 
 ROUTINE(AwaitShared)
 {
-    AwaitGate();
-    while (!Stop)
+    KtAwaitStorm();
+    while (!KtStormEnds)
         if (KtWait(&Shared, MILLISECONDS(50)) == STATUS_SUCCESS)
             InterlockedIncrement64(&Wakeups);
 }
@@ -589,8 +542,8 @@ ROUTINE(AwaitShared)
 /* One of many waiters for each expiry. */
 ROUTINE(SetShared)
 {
-    AwaitGate();
-    while (!Stop) {
+    KtAwaitStorm();
+    while (!KtStormEnds) {
         LONG64 before = Wakeups;
 
         KeSetTimer(&Shared, KtIn(KtRandom(20000)), NULL);
@@ -607,26 +560,26 @@ ROUTINE(SetShared)
 
 TEST(T_TMR_20__T_TMR_11)
 {
-    Prepare();
+    KtPrepareStorm();
     Cancelled = Expired = Expiries = Wakeups = 0;
     KeInitializeTimerEx(&Shared, SynchronizationTimer);
-    Add(60, CancelTimers, NULL);
-    Add(30, AwaitShared, NULL);
-    Add(1, SetShared, NULL);
-    Go();
+    KtAddToStorm(60, CancelTimers, NULL);
+    KtAddToStorm(30, AwaitShared, NULL);
+    KtAddToStorm(1, SetShared, NULL);
+    KtRunStorm();
     CHECK(Cancelled > 0 && Expired > 0);
     CHECK_EQUAL(Wakeups, Expiries);
 }
 
 /* ---- waits for other threads, each for the one before ---- */
 
-static PKTHREAD Chain[MOST];
+static PKTHREAD Chain[KT_STORM_MOST];
 
 ROUTINE(AwaitPredecessor)
 {
     ULONG me = (ULONG)(ULONG_PTR)Context;
 
-    AwaitGate();
+    KtAwaitStorm();
     if (me > 0)
         CHECK_EQUAL(KtWait(Chain[me - 1], 2 * KT_PATIENCE), STATUS_SUCCESS);
     InterlockedIncrement64(&Over);
@@ -635,16 +588,16 @@ ROUTINE(AwaitPredecessor)
 
 TEST(T_PsTerminateSystemThread_1_chain)
 {
-    Prepare();
+    KtPrepareStorm();
     Over = 0;
-    for (ULONG i = 0; i < MOST; i++) {
-        Add(1, AwaitPredecessor, (PVOID)(ULONG_PTR)i);
-        Chain[i] = Threads[i].Object;
+    for (ULONG i = 0; i < KT_STORM_MOST; i++) {
+        KtAddToStorm(1, AwaitPredecessor, (PVOID)(ULONG_PTR)i);
+        Chain[i] = KtStormThreads[i].Object;
         ObReferenceObject(Chain[i]); /* its successor waits for it */
     }
-    KeSetEvent(&Gate, IO_NO_INCREMENT, FALSE);
-    Join();
-    for (ULONG i = 0; i < MOST; i++)
+    KtReleaseStorm();
+    KtEndStorm();
+    for (ULONG i = 0; i < KT_STORM_MOST; i++)
         ObDereferenceObject(Chain[i]);
-    CHECK_EQUAL(Over, MOST);
+    CHECK_EQUAL(Over, KT_STORM_MOST);
 }
