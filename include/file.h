@@ -50,6 +50,8 @@ ASSERT_OFFSET(FILE_OBJECT, Flags, 0x50);
 ASSERT_OFFSET(FILE_OBJECT, FileName, 0x58);
 ASSERT_OFFSET(FILE_OBJECT, CurrentByteOffset, 0x68);
 
+#define IO_TYPE_FILE 5
+
 /* FILE_OBJECT.Flags */
 #define FO_FILE_OPEN        0x00000001
 #define FO_SYNCHRONOUS_IO   0x00000002
@@ -93,6 +95,9 @@ extern POBJECT_TYPE *IoFileObjectType;
 #define FILE_SYNCHRONOUS_IO_ALERT    0x00000010
 #define FILE_SYNCHRONOUS_IO_NONALERT 0x00000020
 #define FILE_NON_DIRECTORY_FILE      0x00000040
+
+/* ByteOffset->LowPart, with HighPart -1: go on where the file stands. */
+#define FILE_USE_FILE_POINTER_POSITION 0xFFFFFFFEu
 
 /* IO_STATUS_BLOCK.Information of an open */
 #define FILE_OPENED 1
@@ -147,6 +152,9 @@ NTSTATUS ZwDeviceIoControlFile(HANDLE FileHandle, HANDLE Event, PIO_APC_ROUTINE 
 NTSTATUS ZwFlushBuffersFile(HANDLE FileHandle, PIO_STATUS_BLOCK IoStatusBlock);
 NTSTATUS ZwCancelIoFile(HANDLE FileHandle, PIO_STATUS_BLOCK IoStatusBlock);
 NTSTATUS ZwWaitForSingleObject(HANDLE Handle, BOOLEAN Alertable, PLARGE_INTEGER Timeout);
+
+/* An event without a name, for the Event parameter above. */
+extern POBJECT_TYPE *ExEventObjectType;
 NTSTATUS ZwCreateEvent(PHANDLE EventHandle, ACCESS_MASK DesiredAccess,
                        POBJECT_ATTRIBUTES ObjectAttributes, EVENT_TYPE EventType,
                        BOOLEAN InitialState);

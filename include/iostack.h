@@ -14,7 +14,6 @@ struct _MDL;
 struct _FILE_OBJECT;
 struct _KTHREAD;
 struct _CM_RESOURCE_LIST;
-struct _IO_SECURITY_CONTEXT;
 struct _DEVICE_CAPABILITIES;
 
 /* How a request has ended: what the requester sees. */
@@ -43,6 +42,17 @@ typedef IO_COMPLETION_ROUTINE *PIO_COMPLETION_ROUTINE;
 typedef VOID DRIVER_CANCEL(PDEVICE_OBJECT DeviceObject, struct _IRP *Irp);
 typedef DRIVER_CANCEL *PDRIVER_CANCEL;
 
+/* Who opens a device, and what for. */
+typedef struct _IO_SECURITY_CONTEXT {
+    PVOID SecurityQos;
+    PVOID AccessState;
+    ACCESS_MASK DesiredAccess;
+    ULONG FullCreateOptions;
+} IO_SECURITY_CONTEXT, *PIO_SECURITY_CONTEXT;
+
+ASSERT_SIZE(IO_SECURITY_CONTEXT, 0x18);
+ASSERT_OFFSET(IO_SECURITY_CONTEXT, DesiredAccess, 0x10);
+
 typedef enum _DEVICE_RELATION_TYPE {
     BusRelations,
     EjectionRelations,
@@ -67,7 +77,7 @@ typedef struct _IO_STACK_LOCATION {
     UCHAR Control; /* SL_PENDING_RETURNED, SL_INVOKE_ON_... */
     union {
         struct {
-            struct _IO_SECURITY_CONTEXT *SecurityContext;
+            PIO_SECURITY_CONTEXT SecurityContext;
             ULONG Options; /* disposition in the high byte, options below */
             USHORT FileAttributes DECLSPEC_ALIGN(8);
             USHORT ShareAccess;

@@ -50,6 +50,14 @@ ULONG IopGetDeviceVector(PDEVICE_OBJECT PhysicalDevice);
 BOOLEAN IopReferenceDevice(PDEVICE_OBJECT DeviceObject);
 VOID IopDereferenceDevice(PDEVICE_OBJECT DeviceObject);
 
+/*
+ * One open more of a device that has a name, and one less. Opening says STATUS_NO_SUCH_DEVICE of a
+ * device that is not ready or about to go, STATUS_ACCESS_DENIED of an exclusive one that is open.
+ * <= DISPATCH_LEVEL.
+ */
+NTSTATUS IopOpenDevice(PDEVICE_OBJECT DeviceObject);
+VOID IopCloseDevice(PDEVICE_OBJECT DeviceObject);
+
 /* A thread ends: cancels its requests and waits until they are completed. PASSIVE_LEVEL. */
 VOID IopCancelRequestsOfThread(PKTHREAD Thread);
 

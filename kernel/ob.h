@@ -14,6 +14,18 @@ NTSTATUS ObpRemoveName(PCUNICODE_STRING Name, OB_NAME_KIND Kind);
 /* Follows symbolic links (at most 8); NULL if there is no such device. <= APC_LEVEL. */
 PDEVICE_OBJECT ObpFindDevice(PCUNICODE_STRING Name);
 
+/*
+ * Finds the device that Name names, or begins to name: what is left, with its backslash, is Rest.
+ * The device is opened by IopOpenDevice. STATUS_OBJECT_NAME_NOT_FOUND, or why the device cannot be
+ * opened. <= APC_LEVEL.
+ */
+NTSTATUS ObpOpenDevice(PCUNICODE_STRING Name, PDEVICE_OBJECT *DeviceObject, UNICODE_STRING *Rest);
+
+/* Calls Visit for every name, with the names' lock held: Visit copies and does no more. */
+typedef VOID OB_NAME_VISITOR(OB_NAME_KIND Kind, PCUNICODE_STRING Name, PVOID Object,
+                             PCUNICODE_STRING Target, PVOID Context);
+VOID ObpVisitNames(OB_NAME_VISITOR *Visit, PVOID Context);
+
 /* The name of a device object, or NULL. The result lives as long as the device. */
 PCUNICODE_STRING ObpNameOfDevice(PDEVICE_OBJECT DeviceObject);
 
@@ -21,8 +33,11 @@ PCUNICODE_STRING ObpNameOfDevice(PDEVICE_OBJECT DeviceObject);
 
 typedef struct _OBJECT_TYPE {
     PCSTR Name;
-    ULONG Tag;                    /* of the pool memory */
-    VOID (*Delete)(PVOID Object); /* the last reference has gone; <= DISPATCH_LEVEL; or NULL */
+    ULONG Tag;             /* of the pool memory */
+    BOOLEAN PassiveDelete; /* Delete wants PASSIVE_LEVEL; else it is called at <= DISPATCH_LEVEL */
+    ULONG WaitOffset;      /* of the dispatcher header that a handle's user waits for */
+    VOID (*LastHandle)(PVOID Object); /* the last handle has been closed; PASSIVE_LEVEL; or NULL */
+    VOID (*Delete)(PVOID Object);     /* the last reference has gone; or NULL */
 } OBJECT_TYPE;
 
 PVOID ObpAllocateObject(const OBJECT_TYPE *Type, SIZE_T Size);

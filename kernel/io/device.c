@@ -261,3 +261,56 @@ VOID IopDereferenceDevice(PDEVICE_OBJECT DeviceObject)
     if (unused)
         IopFreeDevice(DeviceObject);
 }
+
+/*
+ * Opens a device: references it for one file object.
+ *
+ * IRQL:    <= DISPATCH_LEVEL
+ * Locks:   takes IopDeviceLock
+ * Context: any; something else keeps the device's memory meanwhile
+ * Returns: STATUS_NO_SUCH_DEVICE if it is not ready yet or about to go, STATUS_ACCESS_DENIED if it
+ *          is exclusive and open
+ */
+NTSTATUS IopOpenDevice(PDEVICE_OBJECT DeviceObject)
+{
+    KI_REQUIRE_IRQL_AT_MOST(DISPATCH_LEVEL, RULE_IRQL_KE_DISPATCH_LTE, "IrqlKeDispatchLte",
+                            DeviceObject);
+
+    PDEVOBJ_EXTENSION extension = DeviceObject->DeviceObjectExtension;
+    NTSTATUS status = STATUS_SUCCESS;
+    KIRQL oldIrql;
+
+    KeAcquireSpinLock(&IopDeviceLock, &oldIrql);
+    if (extension->DeletePending || extension->UnloadPending ||
+        (DeviceObject->Flags & DO_DEVICE_INITIALIZING))
+        status = STATUS_NO_SUCH_DEVICE;
+    else if ((DeviceObject->Flags & DO_EXCLUSIVE) && extension->OpenCount)
+        status = STATUS_ACCESS_DENIED;
+    if (NT_SUCCESS(status)) {
+        extension->OpenCount++;
+        DeviceObject->ReferenceCount++;
+    }
+    KeReleaseSpinLock(&IopDeviceLock, oldIrql);
+    return status;
+}
+
+/*
+ * The end of what IopOpenDevice has begun.
+ *
+ * IRQL:    <= DISPATCH_LEVEL
+ * Locks:   takes IopDeviceLock
+ * Context: any
+ * Returns: nothing
+ */
+VOID IopCloseDevice(PDEVICE_OBJECT DeviceObject)
+{
+    KI_REQUIRE_IRQL_AT_MOST(DISPATCH_LEVEL, RULE_IRQL_KE_DISPATCH_LTE, "IrqlKeDispatchLte",
+                            DeviceObject);
+
+    KIRQL oldIrql;
+
+    KeAcquireSpinLock(&IopDeviceLock, &oldIrql);
+    DeviceObject->DeviceObjectExtension->OpenCount--;
+    KeReleaseSpinLock(&IopDeviceLock, oldIrql);
+    IopDereferenceDevice(DeviceObject);
+}

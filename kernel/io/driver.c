@@ -162,18 +162,26 @@ VOID IopFreeDriver(PLOADED_DRIVER Driver)
     ExFreePoolWithTag(Driver, TAG_DRIVER);
 }
 
-/* Does anybody refer to one of the driver's devices, or stand on it? */
-static BOOLEAN IsInUse(PDRIVER_OBJECT DriverObject)
+/*
+ * If nobody refers to one of the driver's devices or stands on it, nobody will open one from now
+ * on. FALSE if somebody does.
+ */
+static BOOLEAN CloseToNewOpens(PDRIVER_OBJECT DriverObject)
 {
     PDEVICE_OBJECT device;
+    BOOLEAN unused;
     KIRQL oldIrql;
 
     KeAcquireSpinLock(&IopDeviceLock, &oldIrql);
     device = DriverObject->DeviceObject;
-    while (device && device->ReferenceCount == 0 && !device->AttachedDevice)
+    while (device && device->ReferenceCount == 0 && !device->AttachedDevice &&
+           ObpReferences(device) == 1)
         device = device->NextDevice;
+    unused = !device;
+    for (device = DriverObject->DeviceObject; device && unused; device = device->NextDevice)
+        device->DeviceObjectExtension->UnloadPending = TRUE;
     KeReleaseSpinLock(&IopDeviceLock, oldIrql);
-    return device != NULL;
+    return unused;
 }
 
 /*
@@ -200,7 +208,7 @@ NTSTATUS IopClaimForUnload(PCSTR Name, PLOADED_DRIVER *Driver)
         status = STATUS_OBJECT_NAME_NOT_FOUND;
     else if (!driver->Object.DriverUnload)
         status = STATUS_INVALID_DEVICE_REQUEST;
-    else if (driver->State != DriverLoaded || driver->Visitors || IsInUse(&driver->Object))
+    else if (driver->State != DriverLoaded || driver->Visitors || !CloseToNewOpens(&driver->Object))
         status = STATUS_DEVICE_BUSY;
     else
         driver->State = DriverUnloading;

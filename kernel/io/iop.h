@@ -27,7 +27,9 @@ typedef struct _DEVOBJ_EXTENSION {
     PDEVICE_OBJECT AttachedTo; /* the one below in the device stack */
     SIZE_T ExtensionSize;      /* of the driver's extension, in bytes */
     ULONG Vector;              /* the vector of the device's interrupt line; 0: it has none */
+    ULONG OpenCount;           /* file objects */
     BOOLEAN DeletePending;     /* IoDeleteDevice has been called */
+    BOOLEAN UnloadPending;     /* its driver is being unloaded: nobody opens it any more */
 
     /* Of StartIo; kernel/io/startio.c says who may touch them, and when. */
     BOOLEAN DeferStartIo, NonCancelable;
@@ -100,6 +102,8 @@ typedef struct _IRP_RECORD {
     ULONG64 Since;             /* interrupt time of that call, from the time page */
     PVOID Maker;               /* the code that has asked for it */
     ULONG BufferLength;        /* of the requester's buffer that is copied to at the end */
+    struct _FILE_OBJECT *File; /* that it was sent through, referenced; or NULL */
+    PKEVENT Event;             /* from a handle, referenced; or NULL */
 } IRP_RECORD, *PIRP_RECORD;
 
 #define IRP_HAS_RECORD 0x80 /* IRP.AllocationFlags */
@@ -120,6 +124,15 @@ DRIVER_DISPATCH IopInvalidDeviceRequest;
 /* The end of a request's way: what the requester is told. kernel/io/irpfinish.c */
 VOID IopFinishRequest(PIRP Irp, CCHAR PriorityBoost);
 VOID IopFreeBuffers(PIRP Irp);
+
+/* How a device is opened: the parameters of ZwCreateFile. */
+typedef struct _IOP_OPEN {
+    ACCESS_MASK DesiredAccess;
+    ULONG FileAttributes, ShareAccess, Disposition, Options;
+} IOP_OPEN;
+
+/* kernel/io/file.c */
+NTSTATUS IopOpenFile(PCUNICODE_STRING Name, const IOP_OPEN *Open, PFILE_OBJECT *File);
 
 /* kernel/io/irpbuffer.c */
 NTSTATUS IopAttachTransferBuffer(PIRP Irp, PDEVICE_OBJECT DeviceObject, BOOLEAN Write, PVOID Buffer,

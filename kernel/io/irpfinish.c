@@ -53,6 +53,22 @@ VOID IopFreeBuffers(PIRP Irp)
 }
 
 /*
+ * Sets who waits free: the event that the requester has named, and the file object's if there is
+ * none or if it is the file's only request. The IRP is gone; File and Event are referenced.
+ */
+static VOID Signal(PKEVENT UserEvent, PKEVENT Event, PFILE_OBJECT File, CCHAR PriorityBoost)
+{
+    if (UserEvent)
+        KeSetEvent(UserEvent, PriorityBoost, FALSE);
+    if (File && (!UserEvent || (File->Flags & FO_SYNCHRONOUS_IO)))
+        KeSetEvent(&File->Event, PriorityBoost, FALSE);
+    if (Event)
+        ObfDereferenceObject(Event);
+    if (File)
+        ObfDereferenceObject(File);
+}
+
+/*
  * Tells the requester, and frees the IRP. One of IoAllocateIrp comes here too if no completion
  * routine has kept it; then it is freed as any other.
  *
@@ -66,16 +82,21 @@ VOID IopFinishRequest(PIRP Irp, CCHAR PriorityBoost)
 {
     KI_REQUIRE_IRQL_AT_MOST(DISPATCH_LEVEL, RULE_IRQL_KE_DISPATCH_LTE, "IoCompleteRequest", Irp);
 
-    PKEVENT event = Irp->UserEvent;
+    PIRP_RECORD record = IopRecordOf(Irp);
+    PKEVENT userEvent = Irp->UserEvent, event;
+    PFILE_OBJECT file;
 
-    if (!IopRecordOf(Irp))
+    if (!record)
         return; /* in a driver's own memory: the driver's to keep */
+    file = record->File;
+    event = record->Event;
+    if (file)
+        file->FinalStatus = Irp->IoStatus.Status;
     CopyBack(Irp);
     IopFreeBuffers(Irp);
     if (Irp->UserIosb)
         *Irp->UserIosb = Irp->IoStatus;
     IopForgetRequest(Irp);
     IoFreeIrp(Irp);
-    if (event)
-        KeSetEvent(event, PriorityBoost, FALSE);
+    Signal(userEvent, event, file, PriorityBoost);
 }

@@ -65,7 +65,7 @@ static PIRP NextRequest(PKTHREAD Thread, PVOID FileObject)
     KeAcquireSpinLock(&IopIrpLock, &oldIrql);
     for (link = Thread->IrpList.Flink; link != &Thread->IrpList && !irp; link = link->Flink) {
         irp = CONTAINING_RECORD(link, IRP, ThreadListEntry);
-        if (irp->Cancel || (FileObject && irp->Tail.Overlay.OriginalFileObject != FileObject))
+        if (irp->Cancel || (FileObject && IopRecordOf(irp)->File != FileObject))
             irp = NULL;
     }
     if (irp)

@@ -6,6 +6,7 @@
 #include "ke.h"
 #include "ex.h"
 #include "ob.h"
+#include "io.h"
 
 #define TAG_NAME      ((ULONG)'maNO')
 #define MAXIMUM_LINKS 8
@@ -73,6 +74,14 @@ static PNAME_ENTRY FindEntry(PCUNICODE_STRING Name)
             return entry;
     }
     return NULL;
+}
+
+/* The device at the end of a chain of links; NULL if there is none. Under NamesLock. */
+static PDEVICE_OBJECT FollowLinks(PNAME_ENTRY Entry)
+{
+    for (ULONG n = 0; Entry && Entry->Kind == ObNameSymbolicLink; n++)
+        Entry = n < MAXIMUM_LINKS ? FindEntry(&Entry->Target) : NULL;
+    return Entry ? Entry->Object : NULL;
 }
 
 static VOID CopyName(PUNICODE_STRING Copy, PWSTR Buffer, PCUNICODE_STRING Name)
@@ -176,17 +185,76 @@ PDEVICE_OBJECT ObpFindDevice(PCUNICODE_STRING Name)
 {
     KI_REQUIRE_IRQL_AT_MOST(APC_LEVEL, RULE_IRQL_IO_APC_LTE, "IrqlObApcLte", Name);
 
-    PNAME_ENTRY entry;
     PDEVICE_OBJECT device;
     KIRQL oldIrql;
 
     KeAcquireSpinLock(&NamesLock, &oldIrql);
-    entry = FindEntry(Name);
-    for (ULONG n = 0; entry && entry->Kind == ObNameSymbolicLink; n++)
-        entry = n < MAXIMUM_LINKS ? FindEntry(&entry->Target) : NULL;
-    device = entry ? entry->Object : NULL;
+    device = FollowLinks(FindEntry(Name));
     KeReleaseSpinLock(&NamesLock, oldIrql);
     return device;
+}
+
+/* The longest beginning of Name, up to a backslash, that is a name. Under NamesLock. */
+static PNAME_ENTRY FindBeginning(PCUNICODE_STRING Name, UNICODE_STRING *Rest)
+{
+    UNICODE_STRING beginning = *Name;
+    PNAME_ENTRY entry = FindEntry(&beginning);
+
+    while (!entry && beginning.Length) {
+        beginning.Length -= sizeof(WCHAR);
+        if (Name->Buffer[beginning.Length / sizeof(WCHAR)] == '\\')
+            entry = FindEntry(&beginning);
+    }
+    Rest->Buffer = Name->Buffer + beginning.Length / sizeof(WCHAR);
+    Rest->Length = Rest->MaximumLength = (USHORT)(Name->Length - beginning.Length);
+    return entry;
+}
+
+/*
+ * Finds the device that Name names or begins to name, and opens it: under the lock, because
+ * IoDeleteDevice takes the name away before anything else.
+ *
+ * IRQL:    <= APC_LEVEL
+ * Locks:   takes NamesLock, in it IopDeviceLock
+ * Context: any
+ * Returns: STATUS_OBJECT_NAME_NOT_FOUND, or as IopOpenDevice
+ */
+NTSTATUS ObpOpenDevice(PCUNICODE_STRING Name, PDEVICE_OBJECT *DeviceObject, UNICODE_STRING *Rest)
+{
+    KI_REQUIRE_IRQL_AT_MOST(APC_LEVEL, RULE_IRQL_IO_APC_LTE, "IrqlObApcLte", Name);
+
+    NTSTATUS status = STATUS_OBJECT_NAME_NOT_FOUND;
+    KIRQL oldIrql;
+
+    KeAcquireSpinLock(&NamesLock, &oldIrql);
+    *DeviceObject = FollowLinks(FindBeginning(Name, Rest));
+    if (*DeviceObject)
+        status = IopOpenDevice(*DeviceObject);
+    KeReleaseSpinLock(&NamesLock, oldIrql);
+    return status;
+}
+
+/*
+ * Shows all names.
+ *
+ * IRQL:    <= APC_LEVEL
+ * Locks:   takes NamesLock, around Visit too
+ * Context: the monitor
+ * Returns: nothing
+ */
+VOID ObpVisitNames(OB_NAME_VISITOR *Visit, PVOID Context)
+{
+    KI_REQUIRE_IRQL_AT_MOST(APC_LEVEL, RULE_IRQL_IO_APC_LTE, "IrqlObApcLte", Visit);
+
+    KIRQL oldIrql;
+
+    KeAcquireSpinLock(&NamesLock, &oldIrql);
+    for (PLIST_ENTRY link = Names.Flink; link != &Names; link = link->Flink) {
+        PNAME_ENTRY entry = CONTAINING_RECORD(link, NAME_ENTRY, Links);
+
+        Visit(entry->Kind, &entry->Name, entry->Object, &entry->Target, Context);
+    }
+    KeReleaseSpinLock(&NamesLock, oldIrql);
 }
 
 /*

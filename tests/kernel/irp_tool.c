@@ -17,6 +17,12 @@ static NTSTATUS Dispatch(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 
 PKT_LAYER KtMakeStack(ULONG Count, KT_DISPATCH *const Routines[])
 {
+    return KtMakeNamedStack(NULL, Count, Routines);
+}
+
+PKT_LAYER KtMakeNamedStack(PCWSTR Name, ULONG Count, KT_DISPATCH *const Routines[])
+{
+    UNICODE_STRING name;
     PDRIVER_OBJECT driver = KtDriver();
     PKT_LAYER top = NULL;
 
@@ -24,11 +30,13 @@ PKT_LAYER KtMakeStack(ULONG Count, KT_DISPATCH *const Routines[])
         driver->MajorFunction[n] = Dispatch;
     for (ULONG n = 0; n < Count; n++) {
         PDEVICE_OBJECT device = NULL;
+        PUNICODE_STRING deviceName = Name && n == 0 ? &name : NULL;
         PKT_LAYER layer;
 
-        CHECK_EQUAL(
-            IoCreateDevice(driver, sizeof(KT_LAYER), NULL, FILE_DEVICE_UNKNOWN, 0, FALSE, &device),
-            STATUS_SUCCESS);
+        RtlInitUnicodeString(&name, Name);
+        CHECK_EQUAL(IoCreateDevice(driver, sizeof(KT_LAYER), deviceName, FILE_DEVICE_UNKNOWN, 0,
+                                   FALSE, &device),
+                    STATUS_SUCCESS);
         layer = device->DeviceExtension;
         layer->Device = device;
         layer->Dispatch = Routines[n];

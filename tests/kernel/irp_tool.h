@@ -29,6 +29,8 @@ typedef struct _KT_LAYER {
 
 /* Makes Count devices, one over the other; Routines[0] is the bottom's. The top's layer. */
 PKT_LAYER KtMakeStack(ULONG Count, KT_DISPATCH *const Routines[]);
+/* The same with a name for the bottom. */
+PKT_LAYER KtMakeNamedStack(PCWSTR Name, ULONG Count, KT_DISPATCH *const Routines[]);
 VOID KtFreeStack(PKT_LAYER Top);
 
 /* The layer below; NULL at the bottom. */
