@@ -77,7 +77,8 @@ static BOOLEAN Matches(PCSTR Pattern, PCSTR End, PCSTR Text)
 /* Suites that only a pattern of their own runs, not "*". */
 static BOOLEAN IsApart(PCSTR Suite)
 {
-    return strncmp(Suite, "negative", 8) == 0 || strncmp(Suite, "stress", 6) == 0;
+    return strncmp(Suite, "negative", 8) == 0 || strncmp(Suite, "stress", 6) == 0 ||
+           strcmp(Suite, "soak") == 0;
 }
 
 static BOOLEAN IsWanted(const KTEST *Test, PCSTR Globs)

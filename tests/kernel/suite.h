@@ -37,8 +37,8 @@ extern const KTEST *const KiTestSuitesEnd[];
 /*
  * Runs what Glob names and ends the emulator. Glob is a list, separated by commas, of patterns
  * with * and ?, each for suites ("timer", "negative.*") or for single tests
- * ("timer.T-KeSetTimer-4"). A pattern that begins with * leaves out the suites negative.* and
- * stress.*. IRQL: PASSIVE_LEVEL, processor 0.
+ * ("timer.T-KeSetTimer-4"). A pattern that begins with * leaves out the suites negative.*,
+ * stress.* and soak. IRQL: PASSIVE_LEVEL, processor 0.
  */
 DECLSPEC_NORETURN VOID KiRunTests(PCSTR Glob);
 
