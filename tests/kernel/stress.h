@@ -7,8 +7,8 @@
 
 #include "suite.h"
 
-/* Guest time for one of Parts equal parts of option stress=SECONDS (default 8). The nine tests
- * together take about that long: eighths for the timers' four, tenths for the other five. */
+/* Guest time for one of Parts equal parts of option stress=SECONDS (default 8): an eighth for each
+ * of the timers' tests, a tenth for each of the others. */
 ULONG64 KtStressTime(ULONG Parts);
 
 /*
