@@ -24,6 +24,11 @@ What to run
   --build NAME      checked (the default), free, or test (what --suite uses)
   --debug           wait for GDB before the first instruction (port 1234 or METRONOME_GDB_PORT)
 
+  --record DIR      run with --icount and write what happens into the folder DIR, so that the
+                    run can be repeated exactly
+  --replay DIR      repeat a recorded run, from the kernel's entry on; with --debug GDB can go
+                    back in time in it
+
 The machine
   --smp N           processors, 1 to 64; default 4 (1 with --icount)
   --memory MB       memory, 64 to 262144; default 256
@@ -79,18 +84,21 @@ number() {
 trace_events=131072 # a processor: 4 MB
 smp='' memory=256 machine=q35 clock=apic icount=0 kvm=0 display=0
 test=0 bench=0 verbose=() suite='' build='' debug=0 serial='' trace='' timeout='' dry_run=0
+record='' replay='' given=()
 command_line='' command_line_given=0 others=''
 
 while (($# > 0)); do
     option=$1
     shift
     case $option in
-    --smp | --memory | --machine | --clock | --suite | --build | --serial | --trace | --timeout)
+    --smp | --memory | --machine | --clock | --suite | --build | --serial | --trace | --timeout | \
+        --record | --replay)
         (($# > 0)) || refuse "$option needs a value; --help explains it"
         value=$1
         shift
         ;;
     esac
+    given+=("$option")
     case $option in
     --test | --bench | --verbose | --dry-run) ;;
     *) others=$option ;;
@@ -114,6 +122,12 @@ while (($# > 0)); do
         build=$value
         ;;
     --debug) debug=1 ;;
+    --record | --replay)
+        [[ $value == /* ]] || value=$caller_folder/$value
+        [[ ! $value =~ [,\"\\[:cntrl:]] ]] ||
+            refuse "$option takes a folder whose name has no comma, quote or backslash"
+        printf -v "${option#--}" '%s' "$value"
+        ;;
     --smp)
         number --smp "$value" 1 64
         smp=$value
@@ -166,6 +180,17 @@ done
 ((bench)) || ((${#verbose[@]} == 0)) || refuse "--verbose belongs to --bench"
 ((icount == 0 || kvm == 0)) || refuse "--icount counts emulated instructions, which --kvm has none of"
 [[ -z $suite || -z $build || $build == test ]] || refuse "--suite needs the test build"
+if [[ -n $record ]]; then
+    [[ $kvm$debug == 00 && -z $replay$trace$serial ]] ||
+        refuse "--record goes without --replay, --debug, --kvm, --trace and --serial"
+    smp=${smp:-1}
+fi
+if [[ -n $replay ]]; then
+    for option in "${given[@]}"; do
+        [[ $option =~ ^--(replay|debug|serial|timeout|dry-run)$ ]] ||
+            refuse "--replay repeats a run on its own machine, and goes without $option"
+    done
+fi
 
 gdb_port=${METRONOME_GDB_PORT:-1234}
 ((debug == 0)) || number METRONOME_GDB_PORT "$gdb_port" 1 65535
@@ -224,10 +249,13 @@ missing_packages() {
     [[ -r /usr/include/efi/efi.h ]] || echo gnu-efi
     has qemu-system-x86_64 || echo qemu-system-x86
     find_firmware >/dev/null || echo ovmf
+    if ((test)) || [[ -n $record$replay ]]; then
+        has qemu-img || echo qemu-utils
+        has gdb || echo gdb
+    fi
     if ((test)); then
         [[ -r /usr/include/stdlib.h ]] || echo libc6-dev
         [[ -r /usr/include/cmocka.h ]] || echo libcmocka-dev
-        has gdb || echo gdb
     fi
     if ((test || bench)); then
         has python3 || echo python3
@@ -296,6 +324,14 @@ esp=${esp:-$BUILD_ROOT/$build/esp}
 
 # ---- the machine ----
 
+if [[ -n $record$replay ]]; then
+    # shellcheck source=tools/recording.sh
+    . tools/recording.sh
+fi
+if [[ -n $replay ]]; then
+    read_recording "$replay"
+fi
+
 if ((dry_run)); then
     folder=${TMPDIR:-/tmp}/metronome.XXXXXX
     firmware=$(find_firmware) || firmware=/usr/share/ovmf/OVMF.fd
@@ -311,11 +347,13 @@ else
         grep -v '^cmdline=' "$esp/metronome/boot.cfg" >"$config"
         printf 'cmdline=%s\n' "$command_line" >>"$config"
     fi
+    if [[ -n $record ]]; then
+        begin_recording "$record" "$folder/esp" "${METRONOME_ESP:-$esp}/../metronome.elf"
+    fi
 fi
 
 qemu=(qemu-system-x86_64 -name Metronome -m "$memory" -bios "$firmware" -nodefaults -net none
-    -vga std -device 'isa-debug-exit,iobase=0xf4,iosize=4'
-    -drive "format=raw,file=fat:rw:${folder//,/,,}/esp")
+    -vga std -device 'isa-debug-exit,iobase=0xf4,iosize=4')
 if [[ -n $trace ]]; then
     # The guest's memory is a file, and the trace is what the guest has written there.
     qemu+=(-object "memory-backend-file,id=ram,size=${memory}M,mem-path=${folder//,/,,}/memory,share=on")
@@ -326,10 +364,16 @@ if ((kvm)); then
 else
     qemu+=(-machine "$machine,accel=tcg")
 fi
-if ((icount)); then
+if [[ -n $record$replay ]]; then
+    mapfile -t -O ${#qemu[@]} qemu < <(
+        recording_options "${record:+record}${replay:+replay}" "$record$replay")
+elif ((icount)); then
     qemu+=(-smp "${smp:-1}" -icount 'shift=4,sleep=off' -rtc 'clock=vm,base=2026-01-01')
 else
     qemu+=(-smp "${smp:-4}")
+fi
+if [[ -z $record$replay ]]; then
+    qemu+=(-drive "format=raw,file=fat:rw:${folder//,/,,}/esp")
 fi
 if ((display)); then
     ((dry_run)) || qemu-system-x86_64 -display help | grep -qE '^(gtk|sdl)' ||
@@ -339,7 +383,7 @@ else
 fi
 if [[ -n $serial ]]; then
     qemu+=(-monitor none -serial "file:$serial")
-elif [[ -t 0 ]]; then
+elif [[ -t 0 && -z $record$replay ]]; then
     qemu+=(-serial mon:stdio)
 else
     qemu+=(-monitor none -serial stdio)
@@ -351,6 +395,8 @@ fi
 qemu+=(-d cpu_reset -D "$folder/qemu.log")
 if ((debug)); then
     qemu+=(-S -gdb "tcp:127.0.0.1:$gdb_port")
+elif [[ -n $record ]]; then
+    qemu+=(-S -gdb "unix:$folder/gdb,server=on,wait=off")
 fi
 if [[ -n $timeout ]]; then
     qemu=(timeout --foreground --kill-after=5 "$timeout" "${qemu[@]}")
@@ -365,9 +411,11 @@ fi
 # ---- the run ----
 
 if ((debug)); then
-    say "waiting for GDB; in another terminal, in this folder: gdb $BUILD_ROOT/$build/metronome.elf -ex 'target remote localhost:$gdb_port'"
+    say "waiting for GDB; in another terminal, in this folder: ${replay:+METRONOME_REPLAY=$replay }METRONOME_GDB_PORT=$gdb_port gdb -iex 'set auto-load safe-path .'"
 fi
-if [[ -t 0 && -z $serial ]]; then
+if [[ -t 0 && -n $record$replay ]]; then
+    say "Ctrl-C ends the emulator"
+elif [[ -t 0 && -z $serial ]]; then
     say "Ctrl-A x ends the emulator"
 fi
 
@@ -375,6 +423,9 @@ fi
 emulator=$!
 interrupted=0
 trap 'interrupted=1; kill "$emulator" 2>/dev/null' INT TERM HUP
+if [[ -n $record ]] && ! take_entry_snapshot "$record" "$folder/gdb" "$emulator"; then
+    say "the recording has no snapshot at the kernel's entry; $record/snapshot.log says why"
+fi
 wait "$emulator"
 status=$?
 while kill -0 "$emulator" 2>/dev/null; do # a signal has ended the first wait

@@ -17,6 +17,8 @@ WRONG = [
     ["--suite", "a b"], ["--suite", ""], ["--build", "fast"], ["--no-such-option"], ["word"],
     ["--bench", "--smp", "2"], ["--verbose"],
     ["--test", "--smp", "2"], ["--icount", "--kvm"], ["--suite", "x", "--build", "free"],
+    ["--replay", "/nonexistent"], ["--replay", "/tmp", "--smp", "2"], ["--record", "/tmp"],
+    ["--record", "a,b"], ["--record", "a", "--debug"], ["--record", "a", "--replay", "b"],
     ["--", "k=\u00e4"], ["--", "x" * 1024],
 ]
 
@@ -34,6 +36,7 @@ DRY_RUNS = [  # arguments, what the command must and must not contain
     (["--serial", "/tmp/a b"], ["file:/tmp/a"], ["stdio"]),
     (["--timeout", "7"], ["timeout", " 7 "], []),
     (["--display"], [], ["-display none"]),
+    (["--record", "a"], ["rr=record", "blkreplay", "-smp 1", "a/disk.qcow2"], ["fat:rw"]),
 ]
 
 PROMPT_LIMIT = 60  # seconds until the prompt must be there

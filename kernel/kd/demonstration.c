@@ -6,6 +6,8 @@
 #include "io.h"
 
 #define UNITS_PER_SECOND 10000000ULL
+#define UNLOAD_TRIES     100
+#define UNLOAD_PAUSE     (UNITS_PER_SECOND / 100)
 
 static const PCSTR SampleDrivers[] = {"customtimer", "rtc", "iotimer", "threadeddpc",
                                       "waitabletimer"};
@@ -26,12 +28,24 @@ static BOOLEAN LoadSamples(VOID)
     return all;
 }
 
+/* A driver whose work item is under way is in use for a moment; one that stays so, fails. */
+static NTSTATUS UnloadWhenFree(PCSTR Name)
+{
+    NTSTATUS status = IopUnloadDriver(Name);
+
+    for (ULONG tries = 0; status == STATUS_DEVICE_BUSY && tries < UNLOAD_TRIES; tries++) {
+        KiSleep(UNLOAD_PAUSE);
+        status = IopUnloadDriver(Name);
+    }
+    return status;
+}
+
 static BOOLEAN UnloadSamples(VOID)
 {
     BOOLEAN all = TRUE;
 
     for (ULONG i = ARRAYSIZE(SampleDrivers); i-- > 0;) {
-        NTSTATUS status = IopUnloadDriver(SampleDrivers[i]);
+        NTSTATUS status = UnloadWhenFree(SampleDrivers[i]);
 
         if (!NT_SUCCESS(status)) {
             KdpPrintStatus("Cannot unload", SampleDrivers[i], status);

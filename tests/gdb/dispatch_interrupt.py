@@ -7,43 +7,13 @@ import sys
 
 import gdb
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-gdb.execute("source " + os.path.join(ROOT, "tools", "gdb", "metronome.py"))
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from session import check, place, register, run_script, run_to  # pylint: disable=wrong-import-position
 
 DISPATCH_LEVEL = 2
 DISPATCH_VECTOR = 0x2F
 # From KtGdbRaised's return to the write of CR8 in KeLowerIrql, its checks included.
 MOST_STEPS = 400
-
-failures = 0
-
-
-def check(name, holds, why=""):
-    """Counts and prints one result."""
-    global failures  # pylint: disable=global-statement
-    if holds:
-        print(f"PASS {name}", flush=True)
-    else:
-        failures += 1
-        print(f"FAIL {name}: {why}", flush=True)
-    return holds
-
-
-def register(name):
-    return int(gdb.parse_and_eval("$" + name)) & 0xFFFFFFFFFFFFFFFF
-
-
-def place():
-    """The function at the program counter, from the symbol table."""
-    text = gdb.execute("info symbol $pc", to_string=True)
-    return text.split(" ")[0].strip()
-
-
-def run_to(function, condition=""):
-    """Continues to a function's first instruction."""
-    gdb.execute(f"thbreak *{function} {condition}", to_string=True)
-    gdb.execute("continue", to_string=True)
-    return place() == function
 
 
 def lapic():
@@ -67,6 +37,17 @@ def step_to_lowering():
     return False
 
 
+def check_commands():
+    """What the commands say of a DPC that waits for the IRQL to fall."""
+    answers = {c: gdb.execute(c, to_string=True) for c in ("dpcs", "irql", "why 0x2f")}
+    for command, pattern in (
+            ("dpcs", r"ordinary  0x\w+  KtGdbTargetDpc\(0x0, 0x0, 0x0\)"),
+            ("irql", r"pending in the local APIC: 0x2f \(IRQL 2, dispatch"),
+            ("why 0x2f", r"It is requested.*\n.*CR8 is 2, DISPATCH_LEVEL: it masks")):
+        check(f"command.{command.split()[0]}", re.search(pattern, answers[command]),
+              answers[command])
+
+
 def check_pending(name):
     text = lapic()
     check(f"{name}.cr8", register("cr8") == DISPATCH_LEVEL, f"CR8 is {register('cr8')}")
@@ -79,6 +60,7 @@ def quiet_round():
     if not check("quiet.raised", run_to("KtGdbRaised"), f"stopped in {place()}"):
         return
     check_pending("quiet")
+    check_commands()
     gdb.execute("step-quiet", to_string=True)
     if not check("quiet.lowering", step_to_lowering(), f"no CR8 write; now in {place()}"):
         return
@@ -162,13 +144,4 @@ def main():
     loud_round()
 
 
-try:
-    main()
-except Exception as problem:  # pylint: disable=broad-except
-    check("script", False, f"{type(problem).__name__}: {problem}")
-try:
-    gdb.execute("kill", to_string=True)
-except gdb.error:
-    pass
-sys.stdout.flush()
-gdb.execute(f"quit {1 if failures else 0}")
+run_script(main)

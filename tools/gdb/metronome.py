@@ -2,15 +2,23 @@
 
     (gdb) source tools/gdb/metronome.py
 
-.gdbinit in the project's root does that and attaches. `help metronome` lists the commands.
+.gdbinit in the project's root does that and attaches. `help metronome` lists the commands; the
+folder kd/ has them by subject.
 """
 
 import os
-import re
+import sys
 
 import gdb
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(ROOT, "tools", "gdb"))
+
+# pylint: disable=wrong-import-position
+from kd import analyze, deferral, drivers, kernel, printers, processors, stops, threads, travel
+
+PARTS = (processors, deferral, threads, drivers, stops, analyze, travel, printers)
 
 # Bits of Qqemu.sstep: 1 single-steps at all, 2 holds interrupts back, 4 stops the timers.
 STEP_QUIET = 0x7
@@ -18,35 +26,16 @@ STEP_WITH_IRQS = 0x1
 
 RESET_VECTOR = 0xFFF0
 
-LEVELS = {0: "PASSIVE_LEVEL", 1: "APC_LEVEL", 2: "DISPATCH_LEVEL", 12: "SYNCH_LEVEL",
-          13: "CLOCK_LEVEL", 14: "IPI_LEVEL", 15: "HIGH_LEVEL"}
-
-
-def level_name(irql):
-    """The name of an IRQL; levels 3 to 11 belong to devices."""
-    return LEVELS.get(irql, "DIRQL" if 3 <= irql <= 11 else "no level")
-
 
 def kernel_file():
-    """The kernel with its symbols: of the build METRONOME_BUILD (checked) in BUILD_ROOT."""
+    """The kernel with its symbols: of the recording METRONOME_REPLAY, or of the build
+    METRONOME_BUILD (checked) in BUILD_ROOT."""
+    recording = os.environ.get("METRONOME_REPLAY")
+    if recording:
+        return os.path.join(recording, "metronome.elf")
     build_root = os.environ.get("BUILD_ROOT", "build")
     build = os.environ.get("METRONOME_BUILD", "checked")
     return os.path.join(ROOT, build_root, build, "metronome.elf")
-
-
-def read_register(name):
-    return int(gdb.parse_and_eval("$" + name))
-
-
-def monitor(command):
-    """What QEMU's monitor answers."""
-    return gdb.execute("monitor " + command, to_string=True)
-
-
-def pending_vectors(processor):
-    """The vectors that wait in a processor's local APIC (IRR). QEMU numbers the APICs alike."""
-    match = re.search(r"^IRR\s+(.*)$", monitor(f"info lapic {processor}"), re.M)
-    return [int(word) for word in re.findall(r"\b\d+\b", match.group(1))] if match else []
 
 
 class Metronome(gdb.Command):
@@ -56,17 +45,37 @@ class Metronome(gdb.Command):
         super().__init__("metronome", gdb.COMMAND_USER, prefix=True)
 
     def invoke(self, argument, from_tty):
-        print("metronome-attach  connects to ./run-qemu.sh --debug and goes to the entry point")
-        print("step-quiet        from now on steps hold interrupts and timers back")
-        print("step-with-irqs    from now on a step can enter an interrupt handler")
-        print("irql              IRQL of each processor, and the interrupts that wait for it to fall")
+        for name, text in (
+                ("metronome-attach", "connects to ./run-qemu.sh --debug, goes to the entry point"),
+                ("step-quiet", "from now on steps hold interrupts and timers back"),
+                ("step-with-irqs", "from now on a step can enter an interrupt handler"),
+                ("irql", "each processor's IRQL, interrupts pending and in service"),
+                ("why VECTOR", "why an interrupt is not arriving"),
+                ("pcr, prcb [N]", "a processor's control region and block"),
+                ("interrupts", "connected service routines and their lines"),
+                ("dpcs, dpc ADDR", "DPC queues, a DPC"),
+                ("timers, timer ADDR", "timers by due time, a timer"),
+                ("threads, kthread ADDR", "threads, a thread with its backtrace"),
+                ("locks", "spin locks that are held, mutexes that are owned"),
+                ("lm, drvobj, devobj", "images, a driver object, a device object"),
+                ("irps, irp ADDR", "requests under way, a request"),
+                ("pool [TAG]", "pool blocks with a tag, or all tags"),
+                ("break-irql-below N", "stops when an IRQL is about to fall below N"),
+                ("break-dpc ROUTINE", "stops when a routine is called as a DPC's"),
+                ("break-timer ADDR", "stops when a timer expires"),
+                ("analyze", "the bug check that is being reported, explained"),
+                ("who-queued [DPC]", "in a replay: goes back to who queued a DPC"),
+                ("go-to COUNT", "in a replay: goes to an instruction count")):
+            print(f"{name:22} {text}")
+        print("`help NAME` says more of each.")
 
 
 class Attach(gdb.Command):
     """Connects to QEMU (port METRONOME_GDB_PORT, or 1234) and loads the kernel's symbols.
 
 A machine that has not run yet is let run up to the kernel's entry point, KiEntry. The breakpoint
-there is one of the processor's: a software breakpoint would be overwritten by the loader."""
+there is one of the processor's: a software breakpoint would be overwritten by the loader. A
+replay (METRONOME_REPLAY) begins there."""
 
     def __init__(self):
         super().__init__("metronome-attach", gdb.COMMAND_RUNNING)
@@ -77,17 +86,21 @@ there is one of the processor's: a software breakpoint would be overwritten by t
         if not os.path.exists(name):
             raise gdb.GdbError(f"There is no {name}: build the kernel first (make).")
         gdb.execute(f"file {name}", to_string=True)
+        gdb.execute("set remotetimeout 60")
         try:
             gdb.execute(f"target remote localhost:{port}", to_string=True)
         except gdb.error as problem:
             raise gdb.GdbError(
                 f"Nobody answers at port {port}. Start ./run-qemu.sh --debug in another terminal, "
                 "then: metronome-attach") from problem
-        if read_register("pc") == RESET_VECTOR:
+        if os.environ.get("METRONOME_REPLAY"):
+            travel.register_reverse_commands()
+        if kernel.register("pc") == RESET_VECTOR:
             gdb.execute("thbreak KiEntry", to_string=True)
             print("The firmware and the loader run now; the kernel's entry is next.")
             gdb.execute("continue", to_string=True)
             gdb.execute("frame")
+        analyze.BugCheckStop()
 
 
 class StepQuiet(gdb.Command):
@@ -119,35 +132,9 @@ dispatch interrupt (QEMU reports the write itself first)."""
         print("A step takes interrupts that are pending and not masked; step-quiet ends this.")
 
 
-class Irql(gdb.Command):
-    """Shows CR8, the interrupt flag and the pending vectors of each processor."""
-
-    def __init__(self):
-        super().__init__("irql", gdb.COMMAND_STATUS)
-
-    def invoke(self, argument, from_tty):
-        selected = gdb.selected_thread()
-        for thread in sorted(gdb.selected_inferior().threads(), key=lambda t: t.num):
-            thread.switch()
-            self.show(thread, thread == selected)
-        selected.switch()
-
-    @staticmethod
-    def show(thread, is_selected):
-        irql = read_register("cr8")
-        flag = "on" if read_register("eflags") & 0x200 else "off"
-        where = gdb.execute("info symbol $pc", to_string=True).split(" in section")[0].strip()
-        mark = "*" if is_selected else " "
-        print(f"{mark} processor {thread.num - 1}: CR8 = {irql}, {level_name(irql)}; "
-              f"interrupts {flag}; at {where}")
-        pending = [f"{vector:#x} (IRQL {vector >> 4})"
-                   for vector in pending_vectors(thread.num - 1)]
-        if pending:
-            print(f"    pending in the local APIC: {', '.join(pending)}")
-
-
 Metronome()
 Attach()
 StepQuiet()
 StepWithIrqs()
-Irql()
+for part in PARTS:
+    part.register_commands()
