@@ -26,9 +26,10 @@ FORCEINLINE BOOLEAN RemoveEntryList(PLIST_ENTRY Entry)
 
 FORCEINLINE PLIST_ENTRY RemoveHeadList(PLIST_ENTRY ListHead)
 {
-    PLIST_ENTRY entry = ListHead->Flink;
+    PLIST_ENTRY entry = ListHead->Flink, second = entry->Flink;
 
-    RemoveEntryList(entry);
+    ListHead->Flink = second;
+    second->Blink = ListHead;
     return entry;
 }
 

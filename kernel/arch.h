@@ -13,6 +13,10 @@ struct _KTRAP_FRAME;
 
 #define MAXIMUM_PROCESSORS 64
 
+/* Tells the compiler which way is taken nearly always, so that it lies there without a jump. */
+#define KI_LIKELY(condition)   __builtin_expect(!!(condition), 1)
+#define KI_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
+
 /* Vectors. A vector's class, vector >> 4, is the IRQL at which its handler is entered. */
 #define APC_VECTOR          0x1F
 #define DISPATCH_VECTOR     0x2F
@@ -44,6 +48,10 @@ struct _KPRCB *KeGetCurrentPrcb(VOID);
  *   VOID ArchRestoreInterrupts(ULONG_PTR)
  *   BOOLEAN ArchInterruptsEnabled(VOID)
  *   VOID ArchEnableInterrupts(VOID)
+ *   VOID ArchMaskInterrupts(VOID)          turns the flag off, where it is known to be on
+ *   PVOID ArchThisPlace(VOID)              an address in the code that asks
+ *   ArchCallKeepingRegisters(Function, A, B, C)   calls it so that no register changes
+ *   BOOLEAN ArchTestAndSetBit0(word)       sets it in one step for all processors; what it was
  *   VOID ArchPause(VOID)                   a hint inside a spin loop
  *   VOID ArchIdle(VOID)                    turns interrupts on and halts until one has been served,
  *                                          in one step: one that is pending already ends the
@@ -232,14 +240,17 @@ ULONG ArchBacktrace(const VOID *Frame, PVOID *Addresses, ULONG Count);
 /* What the machine calls in the kernel (declared here, defined in kernel/ke):
  *   VOID KiSystemStart(BOOT_INFO *BootInfo)           from the entry point, on a kernel stack
  *   VOID KiProcessorStart(struct _KPRCB *Prcb)        on each further processor
+ *   VOID KiDispatchLevelInterrupt(VOID)
+ *        the dispatch interrupt: CR8 = 2, IF off; returns the same way
  *   VOID KiDispatchInterrupt(ULONG Vector, struct _KTRAP_FRAME *TrapFrame)
- *        every interrupt: CR8 = the vector's class, IF off; returns the same way
+ *        every other interrupt: CR8 = the vector's class, IF off; returns the same way
  *   VOID KiDispatchException(ULONG Vector, struct _KTRAP_FRAME *TrapFrame)
  *        every processor exception, and an NMI that does not stop the processor
  */
 VOID KiSystemStart(struct _BOOT_INFO *BootInfo);
 VOID KiProcessorStart(struct _KPRCB *Prcb);
 VOID KiThreadStart(VOID); /* a thread's first code: DISPATCH_LEVEL, the dispatcher lock held */
+VOID KiDispatchLevelInterrupt(VOID);
 VOID KiDispatchInterrupt(ULONG Vector, struct _KTRAP_FRAME *TrapFrame);
 VOID KiDispatchException(ULONG Vector, struct _KTRAP_FRAME *TrapFrame);
 

@@ -67,17 +67,24 @@ typedef struct _KTHREAD {
 
 /* A processor's queue of DPCs. All fields: Lock, which is taken at HIGH_LEVEL. */
 typedef struct _KDPC_DATA {
-    LIST_ENTRY DpcList;
     KSPIN_LOCK Lock;
-    volatile ULONG Depth;      /* also read without the lock, as a hint */
-    ULONG RequestsThisTick;    /* insertions since the last tick */
+    LIST_ENTRY DpcList;
+    ULONG64 Inserted;          /* insertions, ever */
+    ULONG64 Removed;           /* taken back by KeRemoveQueueDpc, ever */
+    ULONG64 Count;             /* routines started, ever */
+    ULONG64 InsertedAtTick;    /* Inserted at the last tick */
     ULONG RequestRate;         /* insertions a tick, averaged */
     BOOLEAN DispatchRequested; /* a dispatch interrupt is on its way, or a drain will look again;
                                 * threaded: the same of the DPC thread */
     BOOLEAN ProcessorIdle; /* ordinary: the processor halts, having seen the queue empty; cleared by
                             * it without the lock: who still sees it sends a needless interrupt */
-    ULONG64 Count;         /* routines started, ever */
 } KDPC_DATA, *PKDPC_DATA;
+
+/* How many DPCs are queued. The queue's lock, or as a hint without. */
+FORCEINLINE ULONG KiDpcQueueDepth(const KDPC_DATA *Data)
+{
+    return (ULONG)(Data->Inserted - Data->Removed - Data->Count);
+}
 
 /* T-DPCQ-11: what makes a Low or a distant Medium DPC urgent. */
 #define MAXIMUM_DPC_QUEUE_DEPTH 4
@@ -85,10 +92,11 @@ typedef struct _KDPC_DATA {
 
 /* A processor's timers, and what the clock knows of them. */
 typedef struct _KTIMER_TABLE {
-    KSPIN_LOCK Lock;            /* DISPATCH_LEVEL */
-    LONG64 SystemTimeOffset;    /* system time - interrupt time; Lock */
-    volatile BOOLEAN Requested; /* due timers are to be expired at the next dispatch interrupt */
-    KTIMER_QUEUE Queue;         /* Lock; NextDue is also read without it, by the clock interrupt */
+    KSPIN_LOCK Lock;         /* DISPATCH_LEVEL */
+    LONG64 SystemTimeOffset; /* system time - interrupt time; Lock */
+    BOOLEAN Requested;       /* due timers are to be expired at the next dispatch interrupt; set by
+                              * this processor's clock interrupt */
+    KTIMER_QUEUE Queue;      /* Lock; NextDue is also read without it, by the clock interrupt */
 } KTIMER_TABLE, *PKTIMER_TABLE;
 
 /* A processor's clock. Written by this processor at CLOCK_LEVEL. */
@@ -132,8 +140,8 @@ typedef struct _KPRCB {
     ULONG DpcWatchdogCount;                 /* ticks in a row at or above DISPATCH_LEVEL */
     ULONG InterruptDepth;                   /* interrupt handlers under way */
     KIRQL InterruptedIrql;                  /* of the code that the last IPI has interrupted */
-    ULONG64 InterruptCount;
-    ULONG64 DispatchCount; /* dispatch interrupts */
+    ULONG64 InterruptCount;                 /* interrupts other than those of the next line */
+    ULONG64 DispatchCount;                  /* dispatch interrupts */
 
     KCLOCK Clock;
     KTIMER_TABLE TimerTable;
@@ -193,11 +201,35 @@ FORCEINLINE VOID KiLowerIrql(KIRQL OldIrql)
 #endif
 
 /*
- * The kernel's own locks that an ISR's path may need: taken at HIGH_LEVEL, from any IRQL.
- * Not recursive. A lock taken so is never taken by the Ke routines.
+ * The kernel's own locks that an ISR's path may need: taken at HIGH_LEVEL, from any IRQL, so that
+ * no interrupt can ask for them again on this processor. Not recursive. A lock taken so is never
+ * taken by the Ke routines.
  */
-KIRQL KiAcquireHighLock(PKSPIN_LOCK Lock);
-VOID KiReleaseHighLock(PKSPIN_LOCK Lock, KIRQL OldIrql);
+FORCEINLINE KIRQL KiAcquireHighLock(PKSPIN_LOCK Lock)
+{
+    KIRQL oldIrql = KiRaiseIrql(HIGH_LEVEL);
+
+    KiLock(Lock);
+    return oldIrql;
+}
+
+FORCEINLINE VOID KiReleaseHighLock(PKSPIN_LOCK Lock, KIRQL OldIrql)
+{
+    KiUnlock(Lock);
+    KiLowerIrql(OldIrql);
+}
+
+/*
+ * KeAcquireSpinLockAtDpcLevel and KeReleaseSpinLockFromDpcLevel for the kernel's own use: in a
+ * free build without a call.
+ */
+#if DBG
+#define KiAcquireLockAtDpcLevel   KeAcquireSpinLockAtDpcLevel
+#define KiReleaseLockFromDpcLevel KeReleaseSpinLockFromDpcLevel
+#else
+#define KiAcquireLockAtDpcLevel   KiLock
+#define KiReleaseLockFromDpcLevel KiUnlock
+#endif
 
 /* ---- the IRQL rules, checked in a checked build ---- */
 
@@ -276,12 +308,6 @@ DECLSPEC_NORETURN VOID KiReportIrqlViolation(ULONG Kind, PCSTR Rule, ULONG_PTR O
 #define RULE_DEVICE_QUEUE_BUSY         0x2F001 /* [choice] KeRemoveDeviceQueue of an idle device */
 
 /* ---- DPCs ---- */
-
-/*
- * What the dispatch interrupt does: due timers, then DPCs, until neither is left.
- * IRQL DISPATCH_LEVEL, interrupts on, no lock.
- */
-VOID KiDispatchWork(PKPRCB Prcb);
 
 /* Queues a timer's DPC; the caller may hold a timer table's lock. DISPATCH_LEVEL or above. */
 BOOLEAN KiInsertTimerDpc(PKDPC Dpc);
@@ -401,6 +427,16 @@ VOID KiClockInterrupt(PKPRCB Prcb, KIRQL InterruptedIrql);
 VOID KiEnterIdle(PKPRCB Prcb);
 VOID KiLeaveIdle(PKPRCB Prcb);
 
+/* The first step of every interrupt. An idle period ends before anything else (KiLeaveIdle). */
+FORCEINLINE PKPRCB KiEnterInterrupt(VOID)
+{
+    PKPRCB prcb = KeGetCurrentPrcb();
+
+    if (KI_UNLIKELY(prcb->IdleHalt))
+        KiLeaveIdle(prcb);
+    return prcb;
+}
+
 /* Sets the system time (UTC since 1601, 100 ns). IRQL: <= DISPATCH_LEVEL. time.md, last part. */
 VOID KeSetSystemTime(PLARGE_INTEGER NewTime, PLARGE_INTEGER OldTime);
 
@@ -409,7 +445,7 @@ LONG64 KiQuerySystemTimeOffset(VOID);
 
 /* ---- interrupts ---- */
 
-/* A device interrupt: walks the vector's chain. IRQL = the vector's class, interrupts on. */
+/* A device interrupt: walks the vector's chain. IRQL = the vector's class, interrupts off. */
 VOID KiDispatchDeviceInterrupt(ULONG Vector);
 
 /*

@@ -6,6 +6,7 @@
 #include "apic.h"
 #include "cpu.h"
 #include "ke.h"
+#include "mapping.h"
 #include "platform.h"
 
 #define ICR_NMI     (4u << 8)
@@ -20,11 +21,10 @@
 
 #define STOP_WAIT_MICROSECONDS 1000000u
 
-volatile ULONG *ArchLocalApic;
 ULONG ArchProcessorCount;
 UCHAR ArchProcessorApicId[MAXIMUM_PROCESSORS];
 
-static ULONG64 ApicPhysical;
+static ULONG64 ApicPhysical; /* 0: not mapped yet */
 
 #define NOBODY (-1)
 static volatile LONG Stopper = NOBODY; /* the processor that has stopped the others */
@@ -110,7 +110,7 @@ VOID ArchStopOtherProcessors(VOID)
     LONG self = (LONG)KeGetCurrentPrcb()->Number;
     LONG stopper = InterlockedCompareExchange(&Stopper, self, NOBODY);
 
-    if (stopper == self || ArchLocalApic == NULL)
+    if (stopper == self || ApicPhysical == 0)
         return;
     if (stopper != NOBODY)
         HaltForEver(); /* that one's NMI comes, and counts this processor */
@@ -279,14 +279,15 @@ static VOID NumberProcessors(const ACPI_MACHINE *Machine)
 VOID ApicInitialize(const ACPI_MACHINE *Machine)
 {
     ULONG64 base = KiReadMsr(MSR_APIC_BASE);
+    ULONG64 physical = base & APIC_BASE_ADDRESS;
 
     CheckBase(base);
-    ApicPhysical = base & APIC_BASE_ADDRESS;
     if (!(base & APIC_BASE_ENABLE))
-        ApicPhysical = Machine->LocalApicAddress;
-    ArchLocalApic = ArchMapDevice(ApicPhysical, PAGE_SIZE);
-    if (ArchLocalApic == NULL)
-        ArchCannotStart("There is no room to map the local APIC.");
+        physical = Machine->LocalApicAddress;
+    if (!KiMapInto(KiKernelTables(), LOCAL_APIC_BASE, physical, PAGE_SIZE,
+                   MAP_WRITE | MAP_UNCACHED))
+        ArchCannotStart("There is not enough memory for the local APIC's page tables.");
+    ApicPhysical = physical;
     ApicInitializeLocal();
     NumberProcessors(Machine);
 }

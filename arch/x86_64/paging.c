@@ -6,6 +6,7 @@
  *     FFFFB000 00000000   stacks, each over pages that are not mapped (stacks.c)
  *     FFFFF780 00000000   the time page, read-only
  *     FFFFFFFF 80000000   the kernel's image, each segment with its own rights
+ *     FFFFFFFF FFFE0000   the local APIC's registers, uncached (apic.c)
  *
  * Nothing else is mapped: not page 0, not the lower half, not the kernel's image a second time.
  * No page is writable and executable.

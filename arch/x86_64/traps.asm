@@ -1,5 +1,5 @@
 ; The ways into the kernel: one stub per vector, each a few instructions that say which vector it
-; is, then one of two common paths.
+; is, then one of two common paths: interrupts, exceptions. The dispatch interrupt has its own.
 ;
 ; What a stub leaves on the stack (KTRAP_FRAME, arch_inline.h), seen from the called C code:
 ;
@@ -19,6 +19,7 @@ default rel
 %include "offsets.inc"
 
 extern KiDispatchInterrupt
+extern KiDispatchLevelInterrupt
 extern KiHandleException
 extern KdTraceClasses
 extern KdTraceInterruptEnter
@@ -26,7 +27,15 @@ extern KdTraceInterruptExit
 
 section .text
 
-; ---- what both paths do ----
+; ---- what the paths share ----
+
+; The stub's first steps: room for the frame, and RBP as a link in the chain of frame pointers.
+%macro MAKE_FRAME 0
+    push    rbp
+    mov     rbp, rsp
+    sub     rsp, TF_RBP
+    mov     [rsp + TF_RCX], rcx
+%endmacro
 
 ; The volatile registers but RCX, which the stub has saved.
 %macro SAVE_VOLATILE 0
@@ -48,6 +57,12 @@ section .text
     stmxcsr [rsp + TF_MXCSR]
 %endmacro
 
+; One store for three fields: PreviousIrql, IsException = 0, Reserved = 0.
+%macro SAVE_IRQL 0
+    mov     rax, cr8
+    mov     [rsp + TF_PREVIOUS_IRQL], eax
+%endmacro
+
 %macro RESTORE_VOLATILE 0
     ldmxcsr [rsp + TF_MXCSR]
     movaps  xmm0, [rsp + TF_XMM + 0x00]
@@ -67,29 +82,25 @@ section .text
 
 ; ---- interrupts ----
 
-; The short path. Interrupts are off all the way; what the called C code may change is saved, and
-; nothing else. Costs are counted in instructions here.
-%macro INTERRUPT_STUB 1
-    align 16
-KiTrap%1:
-    push    rbp
-    mov     rbp, rsp
-    sub     rsp, TF_RBP
-    mov     [rsp + TF_RCX], rcx
-    mov     ecx, %1
-    jmp     KiInterrupt
+; Interrupts are off all the way; what the called C code may change is saved, and nothing else.
+; Costs are counted in instructions here.
+
+; What has become pending below the vector's class waits in the local APIC; lowering CR8 lets it
+; through, iretq turns interrupts on, and it is taken there, before the interrupted code goes on
+; and with this frame already gone.
+%macro RETURN_FROM_INTERRUPT 0
+    mov     eax, [rsp + TF_PREVIOUS_IRQL]
+    mov     cr8, rax
+    RESTORE_VOLATILE
+    leave
 %endmacro
 
+; The common path, the vector in ECX. The vector's class is its IRQL.
     align 16
 KiInterrupt:
     SAVE_VOLATILE
     SAVE_SSE
-
-    ; One store for three fields: PreviousIrql, IsException = 0, Reserved = 0.
-    mov     rax, cr8
-    mov     [rsp + TF_PREVIOUS_IRQL], eax
-
-    ; The vector's class is its IRQL.
+    SAVE_IRQL
     mov     edx, ecx
     shr     edx, 4
     mov     cr8, rdx
@@ -103,15 +114,7 @@ KiInterrupt:
     test    byte [KdTraceClasses], TRACE_FLOW
     jnz     KiTraceInterrupt.exit
 .served:
-
-    ; What has become pending below the vector's class waits in the local APIC; lowering CR8 lets
-    ; it through, iretq turns interrupts on, and it is taken there, before the interrupted code
-    ; goes on and with this frame already gone.
-    mov     eax, [rsp + TF_PREVIOUS_IRQL]
-    mov     cr8, rax
-
-    RESTORE_VOLATILE
-    leave
+    RETURN_FROM_INTERRUPT
 INTERRUPT_BYTES equ $ - KiInterrupt
     iretq
 
@@ -128,16 +131,55 @@ KiTraceInterrupt:
     jmp     KiInterrupt.served
 TRACE_BYTES equ $ - KiTraceInterrupt
 
+%macro INTERRUPT_STUB 1
+    align 16
+KiTrap%1:
+    MAKE_FRAME
+    mov     ecx, %1
+    jmp     KiInterrupt
+%endmacro
+
+; The dispatch interrupt is what everything leads to, so it has the path to itself: its stub
+; leads nowhere else, and nobody has to look up which vector it was.
+%macro DISPATCH_STUB 1
+    align 16
+KiTrap%1:
+    MAKE_FRAME
+KiDispatchLevel:
+    SAVE_VOLATILE
+    SAVE_SSE
+    SAVE_IRQL
+    mov     edx, %1 >> 4
+    mov     cr8, rdx
+
+    cld
+    test    byte [KdTraceClasses], TRACE_FLOW
+    jnz     .traced
+    call    KiDispatchLevelInterrupt
+.return:
+    RETURN_FROM_INTERRUPT
+    iretq
+
+.traced:
+    mov     ecx, %1
+    mov     rdx, rsp
+    call    KdTraceInterruptEnter
+    call    KiDispatchLevelInterrupt
+    test    byte [KdTraceClasses], TRACE_FLOW   ; another thread may have run meanwhile
+    jz      .return
+    mov     rcx, rsp
+    call    KdTraceInterruptExit
+    jmp     .return
+DISPATCH_BYTES equ $ - KiDispatchLevel
+%endmacro
+
 ; ---- exceptions ----
 
 %macro EXCEPTION_STUB 1
     align 16
 KiTrap%1:
-    push    rbp
-    mov     rbp, rsp
-    sub     rsp, TF_RBP
+    MAKE_FRAME
     mov     qword [rsp + TF_ERROR_CODE], 0
-    mov     [rsp + TF_RCX], rcx
     mov     ecx, %1
     jmp     KiException
 %endmacro
@@ -171,8 +213,7 @@ KiException:
     mov     rax, cr2
     mov     [rsp + TF_CR2], rax
     SAVE_SSE
-    mov     rax, cr8
-    mov     [rsp + TF_PREVIOUS_IRQL], eax
+    SAVE_IRQL
     mov     byte [rsp + TF_IS_EXCEPTION], 1
 
     cld
@@ -191,6 +232,38 @@ KiException:
 EXCEPTION_BYTES equ $ - KiException
     iretq
 
+; ---- a call that changes no register ----
+
+; The function and its three arguments lie on the stack (ArchCallKeepingRegisters, arch_inline.h)
+; and are taken off it.
+    align 16
+global KiCallKeepingRegisters
+KiCallKeepingRegisters:
+    push    rbp
+    mov     rbp, rsp
+    push    rax
+    push    rcx
+    push    rdx
+    push    r8
+    push    r9
+    push    r10
+    push    r11
+    mov     rcx, [rbp + 24]
+    mov     rdx, [rbp + 32]
+    mov     r8, [rbp + 40]
+    sub     rsp, HOME_BYTES
+    and     rsp, -16
+    call    [rbp + 16]
+    mov     r11, [rbp - 56]
+    mov     r10, [rbp - 48]
+    mov     r9, [rbp - 40]
+    mov     r8, [rbp - 32]
+    mov     rdx, [rbp - 24]
+    mov     rcx, [rbp - 16]
+    mov     rax, [rbp - 8]
+    leave
+    ret     32
+
 ; ---- the stubs ----
 
 ; Double fault, invalid TSS, segment not present, stack fault, general protection, page fault,
@@ -204,7 +277,9 @@ EXCEPTION_BYTES equ $ - KiException
 
 %assign vector 0
 %rep 256
-    %if !IS_EXCEPTION(vector)
+    %if vector == DISPATCH_VECTOR
+        DISPATCH_STUB vector
+    %elif !IS_EXCEPTION(vector)
         INTERRUPT_STUB vector
     %elif HAS_CODE(vector)
         EXCEPTION_STUB_WITH_CODE vector
@@ -232,6 +307,7 @@ KiTrapStubs:
 %include "unwind.inc"
     UNWIND_ENTRY KiInterrupt, INTERRUPT_BYTES, SAVED_BY_INTERRUPT
     UNWIND_ENTRY KiTraceInterrupt, TRACE_BYTES, SAVED_BY_INTERRUPT
+    UNWIND_ENTRY KiDispatchLevel, DISPATCH_BYTES, SAVED_BY_INTERRUPT
     UNWIND_ENTRY KiException, EXCEPTION_BYTES, SAVED_BY_EXCEPTION
 
 section .note.GNU-stack noalloc noexec nowrite progbits

@@ -1,39 +1,40 @@
 /*
- * Every interrupt comes by here, from the stubs of arch/: CR8 is the vector's class, interrupts
- * are off. A handler of a lower class never runs inside the in-service class of a higher one:
- * the end-of-interrupt is sent before this code returns, or earlier where that is right.
+ * Every interrupt but the dispatch interrupt (dpcdrain.c) comes by here, from the stubs of arch/:
+ * CR8 is the vector's class, interrupts are off. A handler of a lower class never runs inside the
+ * in-service class of a higher one: the end-of-interrupt is sent before this code returns, or
+ * earlier where that is right.
  */
 #include "ke.h"
 
 static volatile ULONG64 LocalApicErrors;
-
-/* DPC work is not inside the interrupt's class (T-CR8-4), so its end comes first. */
-static VOID DispatchInterrupt(PKPRCB Prcb)
-{
-    ArchEndInterrupt();
-    ArchEnableInterrupts();
-    Prcb->DispatchCount++;
-    KiDispatchWork(Prcb);
-    KiDispatchThreads(Prcb);
-    ArchDisableInterrupts();
-}
-
-/* Higher classes may interrupt the ISR; its own class waits for the end-of-interrupt. */
-static VOID DeviceInterrupt(PKPRCB Prcb, ULONG Vector)
-{
-    Prcb->InterruptDepth++;
-    ArchEnableInterrupts();
-    KiDispatchDeviceInterrupt(Vector);
-    ArchDisableInterrupts();
-    ArchEndInterrupt();
-    Prcb->InterruptDepth--;
-}
 
 static VOID ClockInterrupt(PKPRCB Prcb, KIRQL InterruptedIrql)
 {
     ArchClockInterrupt();
     ArchEndInterrupt();
     KiClockInterrupt(Prcb, InterruptedIrql);
+}
+
+/* The clock, other processors, and what the interrupt controller itself has to say. */
+static __attribute__((noinline)) VOID SystemInterrupt(ULONG Vector, KIRQL InterruptedIrql)
+{
+    PKPRCB prcb = KiEnterInterrupt();
+
+    prcb->InterruptCount++;
+    if (Vector == CLOCK_VECTOR) {
+        ClockInterrupt(prcb, InterruptedIrql);
+    } else if (Vector == IPI_VECTOR) {
+        prcb->InterruptedIrql = InterruptedIrql;
+        KiIpiInterrupt();
+        ArchEndInterrupt();
+    } else if (Vector != SPURIOUS_VECTOR) {
+        /* An APC request (no thread has APCs yet), an APIC error, or nobody's vector. */
+        if (Vector == ERROR_VECTOR)
+            InterlockedIncrement64(&LocalApicErrors);
+        else if (Vector != APC_VECTOR)
+            InterlockedIncrement64(&KiSpuriousInterrupts);
+        ArchEndInterrupt();
+    }
 }
 
 /*
@@ -47,28 +48,8 @@ static VOID ClockInterrupt(PKPRCB Prcb, KIRQL InterruptedIrql)
  */
 VOID KiDispatchInterrupt(ULONG Vector, PKTRAP_FRAME TrapFrame)
 {
-    PKPRCB prcb = KeGetCurrentPrcb();
-
-    prcb->InterruptCount++;
-    if (prcb->IdleHalt)
-        KiLeaveIdle(prcb);
-
-    if (Vector == DISPATCH_VECTOR) {
-        DispatchInterrupt(prcb);
-    } else if (Vector >= FIRST_DEVICE_VECTOR && Vector <= LAST_DEVICE_VECTOR) {
-        DeviceInterrupt(prcb, Vector);
-    } else if (Vector == CLOCK_VECTOR) {
-        ClockInterrupt(prcb, TrapFrame->PreviousIrql);
-    } else if (Vector == IPI_VECTOR) {
-        prcb->InterruptedIrql = TrapFrame->PreviousIrql;
-        KiIpiInterrupt();
-        ArchEndInterrupt();
-    } else if (Vector != SPURIOUS_VECTOR) {
-        /* An APC request (no thread has APCs yet), an APIC error, or nobody's vector. */
-        if (Vector == ERROR_VECTOR)
-            InterlockedIncrement64(&LocalApicErrors);
-        else if (Vector != APC_VECTOR)
-            InterlockedIncrement64(&KiSpuriousInterrupts);
-        ArchEndInterrupt();
-    }
+    if (Vector >= FIRST_DEVICE_VECTOR && Vector <= LAST_DEVICE_VECTOR)
+        KiDispatchDeviceInterrupt(Vector);
+    else
+        SystemInterrupt(Vector, TrapFrame->PreviousIrql);
 }

@@ -1,8 +1,8 @@
 /*
- * Deferred procedure calls. Each processor has one queue of ordinary DPCs and one of threaded
- * ones; a queue's lock is taken at HIGH_LEVEL, because an ISR, the clock and code at HIGH_LEVEL
- * may insert. The dispatch interrupt empties the ordinary queue at DISPATCH_LEVEL; threadeddpc.c
- * says what empties the other.
+ * Deferred procedure calls: the objects, and how they come into a queue. Each processor has one
+ * queue of ordinary DPCs and one of threaded ones; a queue's lock is taken at HIGH_LEVEL, because
+ * an ISR, the clock and code at HIGH_LEVEL may insert. dpcdrain.c says how the ordinary queue is
+ * emptied, threadeddpc.c how the other one is.
  */
 #include "dpc.h"
 
@@ -47,15 +47,6 @@ VOID KeInitializeDpc(PRKDPC Dpc, PKDEFERRED_ROUTINE DeferredRoutine, PVOID Defer
 VOID KeInitializeThreadedDpc(PRKDPC Dpc, PKDEFERRED_ROUTINE DeferredRoutine, PVOID DeferredContext)
 {
     InitializeDpc(Dpc, ThreadedDpcObject, DeferredRoutine, DeferredContext);
-}
-
-/*
- * Lets go of a DPC that has left its queue. From this store on another inserter, under another
- * queue's lock, may claim and write the object: nothing of it is read or written after.
- */
-static VOID Disown(PKDPC Dpc)
-{
-    __atomic_store_n(&Dpc->DpcData, NULL, __ATOMIC_RELEASE);
 }
 
 /*
@@ -120,7 +111,7 @@ static BOOLEAN IsUrgent(const KDPC *Dpc, const KPRCB *Target)
 {
     const KDPC_DATA *data = &Target->DpcData;
 
-    if (data->Depth > MAXIMUM_DPC_QUEUE_DEPTH || data->ProcessorIdle)
+    if (KiDpcQueueDepth(data) > MAXIMUM_DPC_QUEUE_DEPTH || data->ProcessorIdle)
         return TRUE;
     if (Target != KeGetCurrentPrcb())
         return Dpc->Importance >= HighImportance;
@@ -137,36 +128,102 @@ static VOID RequestDrain(const KDPC *Dpc, PKPRCB Target, const KDPC_DATA *Data)
 }
 
 /*
- * Inserts under the target queue's lock, at HIGH_LEVEL from the start: this processor must not
- * change between choosing the queue and locking it. Setting DpcData from NULL by
- * compare-and-exchange makes exactly one of several inserters, each perhaps under a different
- * queue's lock, the one.
+ * Makes Data the queue of Dpc, if it has none. Setting DpcData from NULL by compare-and-exchange
+ * makes exactly one of several inserters, each perhaps under a different queue's lock, the one.
  */
-static BOOLEAN InsertDpc(PKDPC Dpc, PVOID Argument1, PVOID Argument2, BOOLEAN FromTimer)
+static BOOLEAN Claim(PKDPC Dpc, PKDPC_DATA Data)
+{
+    PVOID none = NULL;
+
+    return __atomic_compare_exchange_n(&Dpc->DpcData, &none, Data, FALSE, __ATOMIC_ACQ_REL,
+                                       __ATOMIC_RELAXED);
+}
+
+/* The rest of an insertion, for the one who has claimed the DPC. The queue's lock is held. */
+FORCEINLINE VOID Link(PKDPC Dpc, PKDPC_DATA Data, PVOID Argument1, PVOID Argument2,
+                      BOOLEAN FromTimer, BOOLEAN AtHead)
+{
+    Dpc->SystemArgument1 = Argument1;
+    Dpc->SystemArgument2 = Argument2;
+#if DBG
+    Dpc->FromTimer = FromTimer;
+#endif
+    UNREFERENCED_PARAMETER(FromTimer);
+    if (AtHead)
+        InsertHeadList(&Data->DpcList, &Dpc->DpcListEntry);
+    else
+        InsertTailList(&Data->DpcList, &Dpc->DpcListEntry);
+    Data->Inserted++;
+}
+
+/*
+ * Any DPC, by its type, its importance and its target. At HIGH_LEVEL from the start: this processor
+ * must not change between choosing the queue and locking it.
+ */
+static BOOLEAN InsertAnyDpc(PKDPC Dpc, PVOID Argument1, PVOID Argument2, BOOLEAN FromTimer)
 {
     KIRQL oldIrql = KiRaiseIrql(HIGH_LEVEL);
     PKPRCB target = Dpc->Number ? KiProcessorBlock[Dpc->Number - 1] : KeGetCurrentPrcb();
     PKDPC_DATA data = KiDpcQueueFor(Dpc, target);
 
-    KeAcquireSpinLockAtDpcLevel(&data->Lock);
-    BOOLEAN inserted = InterlockedCompareExchangePointer(&Dpc->DpcData, data, NULL) == NULL;
+    KiLock(&data->Lock);
+    BOOLEAN inserted = Claim(Dpc, data);
 
     if (inserted) {
-        Dpc->SystemArgument1 = Argument1;
-        Dpc->SystemArgument2 = Argument2;
-        Dpc->FromTimer = FromTimer;
-        if (Dpc->Importance == HighImportance)
-            InsertHeadList(&data->DpcList, &Dpc->DpcListEntry);
-        else
-            InsertTailList(&data->DpcList, &Dpc->DpcListEntry);
-        data->Depth++;
-        data->RequestsThisTick++;
+        Link(Dpc, data, Argument1, Argument2, FromTimer, Dpc->Importance == HighImportance);
         KD_TRACE(KD_CLASS_FLOW, TraceDpcQueue, Dpc, Dpc->DeferredRoutine,
                  KiTraceDpcFlags(data == &target->ThreadedDpcData, FromTimer) | target->Number);
         RequestDrain(Dpc, target, data);
     }
     KiReleaseHighLock(&data->Lock, oldIrql);
     return inserted;
+}
+
+/*
+ * Is Dpc as KeInitializeDpc has made it: ordinary, of medium importance, for the processor that
+ * inserts? One comparison of the three fields that stand side by side.
+ */
+static BOOLEAN IsPlain(const KDPC *Dpc)
+{
+    const ULONG plain = DpcObject | MediumImportance << 8;
+
+    return *(const ULONG *)&Dpc->Type == plain;
+}
+
+/* A plain DPC's insertion, and the request that will follow. */
+static VOID TraceInsertion(PKDPC Dpc, const KDPC_DATA *Data, ULONG64 FromTimer)
+{
+    ULONG processor = KeGetCurrentPrcb()->Number;
+
+    KD_TRACE(KD_CLASS_FLOW, TraceDpcQueue, Dpc, Dpc->DeferredRoutine,
+             KiTraceDpcFlags(FALSE, FromTimer) | processor);
+    if (!Data->DispatchRequested)
+        KD_TRACE(KD_CLASS_FLOW, TraceInterruptRequest, 0, DISPATCH_VECTOR, processor);
+}
+
+/*
+ * The same for a plain DPC, as nearly all are: nothing is left to be decided. Small enough to stand
+ * where it is called, with no stack frame for it.
+ */
+FORCEINLINE BOOLEAN InsertPlainDpc(PKDPC Dpc, PVOID Argument1, PVOID Argument2, BOOLEAN FromTimer)
+{
+    KIRQL oldIrql = KiRaiseIrql(HIGH_LEVEL);
+    PKDPC_DATA data = &KeGetCurrentPrcb()->DpcData;
+
+    KiLock(&data->Lock);
+    if (!Claim(Dpc, data)) {
+        KiReleaseHighLock(&data->Lock, oldIrql);
+        return FALSE;
+    }
+    Link(Dpc, data, Argument1, Argument2, FromTimer, FALSE);
+    if (KI_UNLIKELY(KdTraceClasses & KD_CLASS_FLOW))
+        ArchCallKeepingRegisters(TraceInsertion, Dpc, data, FromTimer);
+    if (!data->DispatchRequested) {
+        data->DispatchRequested = TRUE;
+        ArchRequestSoftwareInterrupt(DISPATCH_LEVEL);
+    }
+    KiReleaseHighLock(&data->Lock, oldIrql);
+    return TRUE;
 }
 
 /*
@@ -184,7 +241,9 @@ BOOLEAN KeInsertQueueDpc(PRKDPC Dpc, PVOID SystemArgument1, PVOID SystemArgument
 {
     KI_REQUIRE(Dpc->Number <= KeNumberProcessors, TIMER_OR_DPC_INVALID, 3, Dpc, Dpc->Number - 1,
                KeNumberProcessors);
-    return InsertDpc(Dpc, SystemArgument1, SystemArgument2, FALSE);
+    if (KI_UNLIKELY(!IsPlain(Dpc)))
+        return InsertAnyDpc(Dpc, SystemArgument1, SystemArgument2, FALSE);
+    return InsertPlainDpc(Dpc, SystemArgument1, SystemArgument2, FALSE);
 }
 
 /*
@@ -198,7 +257,9 @@ BOOLEAN KeInsertQueueDpc(PRKDPC Dpc, PVOID SystemArgument1, PVOID SystemArgument
  */
 BOOLEAN KiInsertTimerDpc(PKDPC Dpc)
 {
-    return InsertDpc(Dpc, NULL, NULL, TRUE);
+    if (KI_UNLIKELY(!IsPlain(Dpc)))
+        return InsertAnyDpc(Dpc, NULL, NULL, TRUE);
+    return InsertPlainDpc(Dpc, NULL, NULL, TRUE);
 }
 
 /*
@@ -225,96 +286,15 @@ BOOLEAN KeRemoveQueueDpc(PRKDPC Dpc)
         KIRQL oldIrql = KiAcquireHighLock(&data->Lock);
         if (Dpc->DpcData == data) {
             RemoveEntryList(&Dpc->DpcListEntry);
-            data->Depth--;
+            data->Removed++;
             KD_TRACE(KD_CLASS_FLOW, TraceDpcRemove, Dpc, Dpc->DeferredRoutine, 0);
-            Disown(Dpc);
+            KiDisownDpc(Dpc);
             removed = TRUE;
         }
         KiReleaseHighLock(&data->Lock, oldIrql);
         data = Dpc->DpcData;
     }
     return removed;
-}
-
-/*
- * Takes the next DPC out of a queue, or, in the same step as seeing that there is no work left,
- * takes the request back: whoever inserts from then on requests anew.
- *
- * IRQL:    any (not checked)
- * Locks:   takes the queue's lock
- * Context: whoever empties the queue
- * Returns: FALSE if the queue is empty; then the request stays if *MoreWork, which is read under
- *          the lock, makes the caller look again
- */
-BOOLEAN KiTakeDpc(PKDPC_DATA Data, const volatile BOOLEAN *MoreWork, KDPC_CALL *Call)
-{
-    KIRQL oldIrql = KiAcquireHighLock(&Data->Lock);
-    BOOLEAN taken = !IsListEmpty(&Data->DpcList);
-
-    if (taken) {
-        PKDPC dpc = CONTAINING_RECORD(RemoveHeadList(&Data->DpcList), KDPC, DpcListEntry);
-        Data->Depth--;
-        Data->Count++;
-        *Call = (KDPC_CALL){
-            .Dpc = dpc,
-            .Routine = dpc->DeferredRoutine,
-            .Context = dpc->DeferredContext,
-            .Argument1 = dpc->SystemArgument1,
-            .Argument2 = dpc->SystemArgument2,
-            .FromTimer = dpc->FromTimer,
-        };
-        Disown(dpc);
-    } else if (!MoreWork || !*MoreWork) {
-        Data->DispatchRequested = FALSE;
-    }
-    KiReleaseHighLock(&Data->Lock, oldIrql);
-    return taken;
-}
-
-static VOID RunDpc(PKPRCB Prcb, const KDPC_CALL *Call)
-{
-    PKTHREAD thread = KeGetCurrentThread();
-    SHORT before = thread->KernelApcDisable;
-
-    Prcb->DpcTimeCount = 0;
-    Prcb->TimerDpc = Call->FromTimer;
-    Prcb->DpcRoutine = Call->Routine;
-    KD_TRACE(KD_CLASS_FLOW, TraceDpcStart, Call->Dpc, Call->Routine,
-             KiTraceDpcFlags(FALSE, Call->FromTimer));
-    Call->Routine(Call->Dpc, Call->Context, Call->Argument1, Call->Argument2);
-    KD_TRACE(KD_CLASS_FLOW, TraceDpcEnd, Call->Dpc, Call->Routine,
-             KiTraceDpcFlags(FALSE, Call->FromTimer));
-    Prcb->DpcRoutine = NULL;
-    KI_REQUIRE(KeGetCurrentIrql() == DISPATCH_LEVEL, DRIVER_VERIFIER_DETECTED_VIOLATION, 0x31,
-               KeGetCurrentIrql(), DISPATCH_LEVEL, 1);
-    KI_REQUIRE(thread->KernelApcDisable == before, TIMER_OR_DPC_INVALID, 4 + Call->FromTimer,
-               Call->Routine, before, thread->KernelApcDisable);
-    UNREFERENCED_PARAMETER(before);
-}
-
-/*
- * The work of the dispatch interrupt: timers that are due, then DPCs, until neither is left. A
- * timer that falls due between two DPCs expires there, so its own DPC takes its turn.
- *
- * IRQL:    DISPATCH_LEVEL (not checked)
- * Locks:   none held while a routine runs
- * Context: the dispatch interrupt, interrupts on
- * Returns: nothing
- * Source:  contract T-DPCQ-6..7, T-DPCQ-10, T-IRQL-7, T-KeInsertQueueDpc-6
- */
-VOID KiDispatchWork(PKPRCB Prcb)
-{
-    KDPC_CALL call;
-
-    do {
-        if (Prcb->TimerTable.Requested)
-            KiExpireTimers(Prcb);
-        while (KiTakeDpc(&Prcb->DpcData, &Prcb->TimerTable.Requested, &call)) {
-            RunDpc(Prcb, &call);
-            if (Prcb->TimerTable.Requested)
-                KiExpireTimers(Prcb);
-        }
-    } while (Prcb->TimerTable.Requested);
 }
 
 /*

@@ -1,4 +1,4 @@
-/* What the two drains of DPC queues share: kernel/ke/dpc.c and kernel/ke/threadeddpc.c. */
+/* What fills and what empties DPC queues: dpc.c, dpcdrain.c and threadeddpc.c. */
 #ifndef METRONOME_KE_DPC_H
 #define METRONOME_KE_DPC_H
 
@@ -13,11 +13,39 @@ typedef struct _KDPC_CALL {
 } KDPC_CALL;
 
 /*
- * Takes the next DPC out of a queue, or, in the same step as seeing that there is none left, takes
- * the request back, unless *MoreWork (NULL: nothing) will make the caller look again: whoever
- * inserts from then on requests anew. Any IRQL.
+ * Lets go of a DPC that has left its queue. From this store on another inserter, under another
+ * queue's lock, may claim and write the object: nothing of it is read or written after.
  */
-BOOLEAN KiTakeDpc(PKDPC_DATA Data, const volatile BOOLEAN *MoreWork, KDPC_CALL *Call);
+FORCEINLINE VOID KiDisownDpc(PKDPC Dpc)
+{
+    __atomic_store_n(&Dpc->DpcData, NULL, __ATOMIC_RELEASE);
+}
+
+/*
+ * Takes the next DPC out of a queue, or, in the same step as seeing that there is none left, takes
+ * the request back: whoever inserts from then on requests anew. The queue's lock is held.
+ */
+FORCEINLINE BOOLEAN KiTakeDpc(PKDPC_DATA Data, KDPC_CALL *Call)
+{
+    if (IsListEmpty(&Data->DpcList)) {
+        Data->DispatchRequested = FALSE;
+        return FALSE;
+    }
+
+    PKDPC dpc = CONTAINING_RECORD(RemoveHeadList(&Data->DpcList), KDPC, DpcListEntry);
+
+    Data->Count++;
+    *Call = (KDPC_CALL){
+        .Dpc = dpc,
+        .Routine = dpc->DeferredRoutine,
+        .Context = dpc->DeferredContext,
+        .Argument1 = dpc->SystemArgument1,
+        .Argument2 = dpc->SystemArgument2,
+        .FromTimer = dpc->FromTimer,
+    };
+    KiDisownDpc(dpc);
+    return TRUE;
+}
 
 /* How the trace describes a DPC (docs/TRACE.md). */
 #define KiTraceDpcFlags(Threaded, FromTimer) \

@@ -42,9 +42,10 @@ VOID KiDpcTick(PKPRCB Prcb, KIRQL InterruptedIrql, ULONG64 Elapsed)
     CheckTimeLimits(Prcb, InterruptedIrql);
 
     KIRQL oldIrql = KiAcquireHighLock(&data->Lock);
-    data->RequestRate = (data->RequestRate + (ULONG)(data->RequestsThisTick / Elapsed)) / 2;
-    data->RequestsThisTick = 0;
-    BOOLEAN overdue = data->Depth && data->RequestRate < MINIMUM_DPC_RATE;
+    ULONG64 insertions = data->Inserted - data->InsertedAtTick;
+    data->RequestRate = (data->RequestRate + (ULONG)(insertions / Elapsed)) / 2;
+    data->InsertedAtTick = data->Inserted;
+    BOOLEAN overdue = !IsListEmpty(&data->DpcList) && data->RequestRate < MINIMUM_DPC_RATE;
     KiReleaseHighLock(&data->Lock, oldIrql);
     if (overdue)
         KiRequestDispatch(Prcb);

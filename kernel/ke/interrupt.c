@@ -13,28 +13,39 @@
 KI_VECTOR KiVectors[DEVICE_VECTORS];
 volatile ULONG64 KiSpuriousInterrupts;
 
+/* Stands in for a service routine that is traced. */
+static __attribute__((noinline)) BOOLEAN TraceService(PKINTERRUPT Interrupt, PVOID ServiceContext)
+{
+    KD_TRACE(KD_CLASS_FLOW, TraceServiceStart, Interrupt, Interrupt->ServiceRoutine,
+             Interrupt->Vector);
+    BOOLEAN served = Interrupt->ServiceRoutine(Interrupt, ServiceContext);
+
+    KD_TRACE(KD_CLASS_FLOW, TraceServiceEnd, Interrupt, Interrupt->ServiceRoutine, served);
+    return served;
+}
+
 /*
  * One service routine. Active is tested under the lock: who turned it off under the lock knows
  * that the routine is neither running nor called again.
  */
-static BOOLEAN CallServiceRoutine(PKINTERRUPT Interrupt)
+FORCEINLINE BOOLEAN CallServiceRoutine(PKINTERRUPT Interrupt)
 {
-    KIRQL oldIrql = KiRaiseIrql(Interrupt->SynchronizeIrql);
     BOOLEAN served = FALSE;
 
-    KeAcquireSpinLockAtDpcLevel(Interrupt->ActualLock);
+    ArchWriteIrql(Interrupt->SynchronizeIrql);
+    KiAcquireLockAtDpcLevel(Interrupt->ActualLock);
     if (Interrupt->Active) {
-        KD_TRACE(KD_CLASS_FLOW, TraceServiceStart, Interrupt, Interrupt->ServiceRoutine,
-                 Interrupt->Vector);
-        served = Interrupt->ServiceRoutine(Interrupt, Interrupt->ServiceContext);
-        KD_TRACE(KD_CLASS_FLOW, TraceServiceEnd, Interrupt, Interrupt->ServiceRoutine, served);
+        if (KI_UNLIKELY(KdTraceClasses & KD_CLASS_FLOW))
+            served = TraceService(Interrupt, Interrupt->ServiceContext);
+        else
+            served = Interrupt->ServiceRoutine(Interrupt, Interrupt->ServiceContext);
         KI_REQUIRE(KeGetCurrentIrql() == Interrupt->SynchronizeIrql,
                    DRIVER_VERIFIER_DETECTED_VIOLATION, 0x111, Interrupt->ServiceRoutine,
                    Interrupt->SynchronizeIrql, KeGetCurrentIrql());
         Interrupt->Count += served != FALSE;
     }
-    KeReleaseSpinLockFromDpcLevel(Interrupt->ActualLock);
-    KiLowerIrql(oldIrql);
+    KiReleaseLockFromDpcLevel(Interrupt->ActualLock);
+    ArchWriteIrql(Interrupt->Irql);
     return served;
 }
 
@@ -58,8 +69,8 @@ static BOOLEAN CallChain(PKINTERRUPT Interrupt)
 }
 
 /*
- * Serves a device interrupt. Devices that share a latched line get passes until one finds nothing
- * to do:
+ * Serves a vector that has not exactly one service routine to call. Devices that share a latched
+ * line get passes until one finds nothing to do:
  *
  *     the line               device A                     device B
  *     rises: the interrupt   asserts
@@ -71,10 +82,32 @@ static BOOLEAN CallChain(PKINTERRUPT Interrupt)
  * Had the walk ended here, the line would stay high, and no edge would ever come again. After a
  * pass in which every device said no, the line is low or an edge has come. A vector that has no
  * line is raised by messages, each of which arrives for itself: one pass is enough.
+ */
+static BOOLEAN ServeOtherVector(PKI_VECTOR Vector)
+{
+    PKINTERRUPT first = Vector->Chain;
+
+    if (first && KiIsPassiveInterrupt(first)) { /* it is alone */
+        KiRequestPassiveInterrupt(first);
+        return TRUE;
+    }
+
+    BOOLEAN again = first && first->Mode == Latched && Vector->LineOpen;
+
+    if (!CallChain(first))
+        return FALSE;
+    while (again)
+        again = CallChain(Vector->Chain);
+    return TRUE;
+}
+
+/*
+ * Serves a device interrupt. Higher classes may interrupt the service routines; their own class
+ * waits for the end-of-interrupt.
  *
- * IRQL:    = VECTOR_IRQL(Vector)
+ * IRQL:    = VECTOR_IRQL(Vector), interrupts off at entry and at exit
  * Locks:   takes each interrupt object's lock around its service routine
- * Context: the interrupt, interrupts on; the caller ends the interrupt afterwards
+ * Context: interrupt
  * Returns: nothing
  * Source:  contract T-INT-1..5
  */
@@ -82,22 +115,18 @@ VOID KiDispatchDeviceInterrupt(ULONG Vector)
 {
     KI_REQUIRE_IRQL_EXACTLY(VECTOR_IRQL(Vector), RULE_IRQL_DISPATCH, "IrqlDeviceInterrupt", Vector);
 
-    PKI_VECTOR vector = KiVector(Vector);
-    PKINTERRUPT first = vector->Chain;
+    PKPRCB prcb = KiEnterInterrupt();
+    PKINTERRUPT first = KiVector(Vector)->Chain;
 
-    if (first && KiIsPassiveInterrupt(first)) { /* it is alone */
-        KiRequestPassiveInterrupt(first);
-        return;
-    }
-
-    BOOLEAN again = first && first->Mode == Latched && first->Next && vector->LineOpen;
-
-    if (!CallChain(first)) {
+    prcb->InterruptCount++;
+    prcb->InterruptDepth++;
+    ArchEnableInterrupts();
+    BOOLEAN simple = first && !first->Next && !KiIsPassiveInterrupt(first);
+    if (!(simple ? CallServiceRoutine(first) : ServeOtherVector(KiVector(Vector))))
         InterlockedIncrement64(&KiSpuriousInterrupts);
-        return;
-    }
-    while (again)
-        again = CallChain(vector->Chain);
+    ArchMaskInterrupts();
+    ArchEndInterrupt();
+    prcb->InterruptDepth--;
 }
 
 /*
@@ -121,7 +150,7 @@ KIRQL KeAcquireInterruptSpinLock(PKINTERRUPT Interrupt)
 
     KIRQL oldIrql = KiRaiseIrql(Interrupt->SynchronizeIrql);
 
-    KeAcquireSpinLockAtDpcLevel(Interrupt->ActualLock);
+    KiAcquireLockAtDpcLevel(Interrupt->ActualLock);
     return oldIrql;
 }
 
@@ -138,7 +167,7 @@ VOID KeReleaseInterruptSpinLock(PKINTERRUPT Interrupt, KIRQL OldIrql)
 {
     KI_REQUIRE_IRQL_EXACTLY(Interrupt->SynchronizeIrql, 0x31, "IrqlKeRaiseLower", OldIrql);
 
-    KeReleaseSpinLockFromDpcLevel(Interrupt->ActualLock);
+    KiReleaseLockFromDpcLevel(Interrupt->ActualLock);
     KiLowerIrql(OldIrql);
 }
 

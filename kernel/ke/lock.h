@@ -28,33 +28,35 @@ FORCEINLINE BOOLEAN KiTryLock(PKSPIN_LOCK Lock)
     KD_TRACE(KD_CLASS_LOCK, TraceLockAcquire, Lock, KD_TRACE_CALLER, 0);
     return TRUE;
 #else
-    /* To set a bit and to look at what it was is one instruction, if it is written like this. */
-    if (__atomic_fetch_or(Lock, KI_LOCK_MARK, __ATOMIC_ACQUIRE) & KI_LOCK_MARK)
-        return FALSE;
-    return TRUE;
+    return !ArchTestAndSetBit0(Lock);
 #endif
 }
 
-/* Waits for a lock that was held and takes it. Returns Result. */
-KIRQL KiWaitForLock(PKSPIN_LOCK Lock, KIRQL Result);
+/* Waits for a lock that was held, and takes it. Caller is who wants it, for the trace. */
+VOID KiWaitForLock(PKSPIN_LOCK Lock, PVOID Caller);
 
-/* Takes the lock. In a free build it waits here, so that the caller needs no stack frame for it. */
+/* Takes the lock. In a free build the wait costs those who need not wait no stack frame. */
 FORCEINLINE VOID KiLock(PKSPIN_LOCK Lock)
 {
+    if (KI_LIKELY(KiTryLock(Lock)))
+        return;
 #if DBG
-    if (!KiTryLock(Lock))
-        (void)KiWaitForLock(Lock, 0);
+    KiWaitForLock(Lock, KD_TRACE_CALLER);
 #else
-    while (!KiTryLock(Lock)) {
-        while (*Lock != 0)
-            ArchPause();
-    }
+    ArchCallKeepingRegisters(KiWaitForLock, Lock, ArchThisPlace(), 0);
 #endif
 }
+
+/* Bug check: this processor does not hold the lock that it frees. */
+DECLSPEC_NORETURN VOID KiReportNotOwned(PKSPIN_LOCK Lock);
 
 /* Frees the lock, which this processor holds. */
 FORCEINLINE VOID KiUnlock(PKSPIN_LOCK Lock)
 {
+#if DBG
+    if (*Lock != KI_LOCK_MARK)
+        KiReportNotOwned(Lock);
+#endif
     KD_TRACE_CHECKED(KD_CLASS_LOCK, TraceLockRelease, Lock, KD_TRACE_CALLER, 0);
     __atomic_store_n(Lock, 0, __ATOMIC_RELEASE);
 }

@@ -45,6 +45,7 @@ static __attribute__((noinline)) VOID Wait(PKSPIN_LOCK_QUEUE Last, PKSPIN_LOCK_Q
 {
     ULONG_PTR lock = (ULONG_PTR)Own->Lock;
 
+    KD_TRACE(KD_CLASS_LOCK, TraceLockContend, lock, KD_TRACE_CALLER, 0);
     __atomic_store_n(LockFieldOf(Own), lock | WAITING, __ATOMIC_RELAXED);
     __atomic_store_n(&Last->Next, Own, __ATOMIC_RELEASE);
     while (__atomic_load_n(LockFieldOf(Own), __ATOMIC_ACQUIRE) & WAITING)
@@ -58,10 +59,8 @@ FORCEINLINE VOID Acquire(PKSPIN_LOCK SpinLock, PKLOCK_QUEUE_HANDLE LockHandle)
     own->Next = NULL;
     own->Lock = SpinLock;
     last = __atomic_exchange_n(LastOf(SpinLock), own, __ATOMIC_ACQ_REL);
-    if (last) {
-        KD_TRACE(KD_CLASS_LOCK, TraceLockContend, SpinLock, KD_TRACE_CALLER, 0);
+    if (last)
         Wait(last, own);
-    }
     KD_TRACE_CHECKED(KD_CLASS_LOCK, TraceLockAcquire, SpinLock, KD_TRACE_CALLER, 0);
 }
 

@@ -1,6 +1,5 @@
 /*
- * Ordinary spin locks, and the kernel's own locks at HIGH_LEVEL. Any IRQL from DISPATCH_LEVEL on;
- * the lock word is its own protection.
+ * Ordinary spin locks. Any IRQL from DISPATCH_LEVEL on; the lock word is its own protection.
  *
  * A lock word is 0 when the lock is free, else the address of the holder's KPRCB (in a free
  * build just 1). An acquisition changes 0 into that value in one step for all processors, so of
@@ -23,18 +22,18 @@
 #include "ke.h"
 
 /*
- * Waits for a lock that was held, and takes it. It stands apart, and passes Result through, so that
- * the way without waiting ends here in a jump: it needs neither a stack frame nor a saved register.
+ * Waits for a lock that was held, and takes it.
  *
  * IRQL:    any that the lock is taken at (not checked)
  * Locks:   returns with Lock held
  * Context: any
- * Returns: Result
+ * Returns: nothing
  * Source:  contract T-SL-4, X-7
  */
-KIRQL KiWaitForLock(PKSPIN_LOCK Lock, KIRQL Result)
+VOID KiWaitForLock(PKSPIN_LOCK Lock, PVOID Caller)
 {
-    KD_TRACE(KD_CLASS_LOCK, TraceLockContend, Lock, KD_TRACE_CALLER, 0);
+    KD_TRACE(KD_CLASS_LOCK, TraceLockContend, Lock, Caller, 0);
+    UNREFERENCED_PARAMETER(Caller);
     do {
         ULONG_PTR holder = __atomic_load_n(Lock, __ATOMIC_RELAXED);
 
@@ -42,13 +41,18 @@ KIRQL KiWaitForLock(PKSPIN_LOCK Lock, KIRQL Result)
         if (holder != 0)
             ArchPause();
     } while (!KiTryLock(Lock));
-    return Result;
 }
 
-FORCEINLINE VOID Release(PKSPIN_LOCK SpinLock)
+/*
+ * IRQL:    any
+ * Locks:   none that is named Lock
+ * Context: checked builds
+ * Returns: never
+ * Source:  contract T-SL-12
+ */
+DECLSPEC_NORETURN VOID KiReportNotOwned(PKSPIN_LOCK Lock)
 {
-    KI_REQUIRE(*SpinLock == KI_LOCK_MARK, SPIN_LOCK_NOT_OWNED, SpinLock, 0, 0, 0);
-    KiUnlock(SpinLock);
+    KeBugCheckEx(SPIN_LOCK_NOT_OWNED, (ULONG_PTR)Lock, 0, 0, 0);
 }
 
 /*
@@ -66,8 +70,7 @@ KIRQL KeAcquireSpinLockRaiseToDpc(PKSPIN_LOCK SpinLock)
 
     KIRQL oldIrql = KiRaiseIrql(DISPATCH_LEVEL);
 
-    if (!KiTryLock(SpinLock))
-        return KiWaitForLock(SpinLock, oldIrql);
+    KiLock(SpinLock);
     return oldIrql;
 }
 
@@ -85,7 +88,7 @@ VOID KeReleaseSpinLock(PKSPIN_LOCK SpinLock, KIRQL NewIrql)
 {
     KI_REQUIRE_IRQL_EXACTLY(DISPATCH_LEVEL, 0x32, "IrqlKeReleaseSpinLock", SpinLock);
     KiRequireLowering(NewIrql);
-    Release(SpinLock);
+    KiUnlock(SpinLock);
     KiLowerIrql(NewIrql);
 }
 
@@ -101,8 +104,7 @@ VOID KeReleaseSpinLock(PKSPIN_LOCK SpinLock, KIRQL NewIrql)
 VOID KeAcquireSpinLockAtDpcLevel(PKSPIN_LOCK SpinLock)
 {
     KI_REQUIRE_IRQL_AT_LEAST(DISPATCH_LEVEL, 0x40, "IrqlDispatch", SpinLock);
-    if (!KiTryLock(SpinLock))
-        (void)KiWaitForLock(SpinLock, 0);
+    KiLock(SpinLock);
 }
 
 /*
@@ -117,7 +119,7 @@ VOID KeAcquireSpinLockAtDpcLevel(PKSPIN_LOCK SpinLock)
 VOID KeReleaseSpinLockFromDpcLevel(PKSPIN_LOCK SpinLock)
 {
     KI_REQUIRE_IRQL_AT_LEAST(DISPATCH_LEVEL, 0x41, "IrqlDispatch", SpinLock);
-    Release(SpinLock);
+    KiUnlock(SpinLock);
 }
 
 /*
@@ -165,8 +167,7 @@ KIRQL KeAcquireSpinLockForDpc(PKSPIN_LOCK SpinLock)
 
     KIRQL oldIrql = KiRaiseIrql(DISPATCH_LEVEL);
 
-    if (!KiTryLock(SpinLock))
-        return KiWaitForLock(SpinLock, oldIrql);
+    KiLock(SpinLock);
     return oldIrql;
 }
 
@@ -183,38 +184,6 @@ VOID KeReleaseSpinLockForDpc(PKSPIN_LOCK SpinLock, KIRQL OldIrql)
 {
     KI_REQUIRE_IRQL_EXACTLY(DISPATCH_LEVEL, 0x32, "SpinLockDpc", SpinLock);
     KiRequireLowering(OldIrql);
-    Release(SpinLock);
-    KiLowerIrql(OldIrql);
-}
-
-/*
- * Takes one of the kernel's own locks at HIGH_LEVEL, where no interrupt can ask for it again on
- * this processor.
- *
- * IRQL:    any
- * Locks:   returns with Lock held
- * Context: any, interrupt service routines included
- * Returns: the IRQL before, for KiReleaseHighLock
- */
-KIRQL KiAcquireHighLock(PKSPIN_LOCK Lock)
-{
-    KIRQL oldIrql = KiRaiseIrql(HIGH_LEVEL);
-
-    if (!KiTryLock(Lock))
-        return KiWaitForLock(Lock, oldIrql);
-    return oldIrql;
-}
-
-/*
- * Frees a lock that KiAcquireHighLock has taken, then restores the IRQL.
- *
- * IRQL:    HIGH_LEVEL (not checked)
- * Locks:   frees Lock
- * Context: any
- * Returns: nothing
- */
-VOID KiReleaseHighLock(PKSPIN_LOCK Lock, KIRQL OldIrql)
-{
-    Release(Lock);
+    KiUnlock(SpinLock);
     KiLowerIrql(OldIrql);
 }

@@ -68,6 +68,15 @@ static VOID WakeDpcThread(PKDPC Dpc, PVOID Context, PVOID Argument1, PVOID Argum
     KeSetEvent(Context, IO_NO_INCREMENT, FALSE);
 }
 
+static BOOLEAN TakeThreadedDpc(PKDPC_DATA Data, KDPC_CALL *Call)
+{
+    KIRQL oldIrql = KiAcquireHighLock(&Data->Lock);
+    BOOLEAN taken = KiTakeDpc(Data, Call);
+
+    KiReleaseHighLock(&Data->Lock, oldIrql);
+    return taken;
+}
+
 /* The routine may not leave the thread at another IRQL, nor with a changed APC-disable count. */
 static VOID RunThreadedDpc(const KDPC_CALL *Call)
 {
@@ -95,7 +104,7 @@ static VOID DpcThread(PVOID StartContext)
     KeSetSystemAffinityThreadEx((KAFFINITY)1 << prcb->Number);
     for (;;) {
         KeWaitForSingleObject(&prcb->DpcThreadEvent, Executive, KernelMode, FALSE, NULL);
-        while (KiTakeDpc(&prcb->ThreadedDpcData, NULL, &call))
+        while (TakeThreadedDpc(&prcb->ThreadedDpcData, &call))
             RunThreadedDpc(&call);
     }
 }

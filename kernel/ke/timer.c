@@ -114,22 +114,22 @@ static ULONG LockTables(PKTIMER Timer, ULONG Target)
         ULONG first = source < Target ? source : Target;
         ULONG second = source < Target ? Target : source;
 
-        KeAcquireSpinLockAtDpcLevel(&TableOf(first)->Lock);
+        KiAcquireLockAtDpcLevel(&TableOf(first)->Lock);
         if (second != first)
-            KeAcquireSpinLockAtDpcLevel(&TableOf(second)->Lock);
+            KiAcquireLockAtDpcLevel(&TableOf(second)->Lock);
         if (*(volatile ULONG *)&Timer->Processor == source)
             return source;
         if (second != first)
-            KeReleaseSpinLockFromDpcLevel(&TableOf(second)->Lock);
-        KeReleaseSpinLockFromDpcLevel(&TableOf(first)->Lock);
+            KiReleaseLockFromDpcLevel(&TableOf(second)->Lock);
+        KiReleaseLockFromDpcLevel(&TableOf(first)->Lock);
     }
 }
 
 static VOID UnlockTables(ULONG Source, ULONG Target)
 {
     if (Source != Target)
-        KeReleaseSpinLockFromDpcLevel(&TableOf(Source)->Lock);
-    KeReleaseSpinLockFromDpcLevel(&TableOf(Target)->Lock);
+        KiReleaseLockFromDpcLevel(&TableOf(Source)->Lock);
+    KiReleaseLockFromDpcLevel(&TableOf(Target)->Lock);
 }
 
 /* Locks the table that holds Timer, by the same rule. */
@@ -138,10 +138,10 @@ static PKTIMER_TABLE LockTable(PKTIMER Timer)
     for (;;) {
         ULONG processor = *(volatile ULONG *)&Timer->Processor;
 
-        KeAcquireSpinLockAtDpcLevel(&TableOf(processor)->Lock);
+        KiAcquireLockAtDpcLevel(&TableOf(processor)->Lock);
         if (*(volatile ULONG *)&Timer->Processor == processor)
             return TableOf(processor);
-        KeReleaseSpinLockFromDpcLevel(&TableOf(processor)->Lock);
+        KiReleaseLockFromDpcLevel(&TableOf(processor)->Lock);
     }
 }
 
@@ -304,7 +304,7 @@ BOOLEAN KeCancelTimer(PKTIMER Timer)
     BOOLEAN wasSet = RemoveIfSet(Timer);
 
     KD_TRACE(KD_CLASS_FLOW, TraceTimerCancel, Timer, wasSet, 0);
-    KeReleaseSpinLockFromDpcLevel(&table->Lock);
+    KiReleaseLockFromDpcLevel(&table->Lock);
     KiLowerIrql(oldIrql);
     return wasSet;
 }
@@ -395,14 +395,14 @@ VOID KiExpireTimers(PKPRCB Prcb)
 
     table->Requested = FALSE;
     do {
-        KeAcquireSpinLockAtDpcLevel(&table->Lock);
+        KiAcquireLockAtDpcLevel(&table->Lock);
         for (ULONG n = 0; n < EXPIRY_BATCH; n++) {
             timer = KiTakeDueTimer(&table->Queue, now);
             if (!timer)
                 break;
             ExpireTimer(table, timer, now);
         }
-        KeReleaseSpinLockFromDpcLevel(&table->Lock);
+        KiReleaseLockFromDpcLevel(&table->Lock);
     } while (timer);
     KiSetClockForTimers(Prcb);
 }
@@ -420,10 +420,10 @@ VOID KiMoveAbsoluteTimers(PKPRCB Prcb, LONG64 NewOffset)
 {
     PKTIMER_TABLE table = &Prcb->TimerTable;
 
-    KeAcquireSpinLockAtDpcLevel(&table->Lock);
+    KiAcquireLockAtDpcLevel(&table->Lock);
     KiShiftAbsoluteTimers(&table->Queue, table->SystemTimeOffset - NewOffset);
     table->SystemTimeOffset = NewOffset;
     ULONG64 due = table->Queue.NextDue;
-    KeReleaseSpinLockFromDpcLevel(&table->Lock);
+    KiReleaseLockFromDpcLevel(&table->Lock);
     TellClock(Prcb->Number, due);
 }

@@ -123,14 +123,13 @@ def loud_round():
         check("irqs.return_address", saved == returns_to, f"{saved:#x}, not {returns_to:#x}")
     gdb.execute("step-quiet", to_string=True)
 
-    its_vector = f"if (unsigned)$rcx == {DISPATCH_VECTOR}"
-    if check("irqs.dispatch", run_to("KiDispatchInterrupt", its_vector), f"stopped in {place()}"):
+    if check("irqs.dispatch", run_to("KiDispatchLevelInterrupt"), f"stopped in {place()}"):
         check("irqs.level", register("cr8") == DISPATCH_LEVEL, f"CR8 is {register('cr8')}")
         check("irqs.served", DISPATCH_VECTOR not in pending(), f"IRR: {pending()}")
     if check("irqs.dpc", run_to("KtGdbTargetDpc"), f"stopped in {place()}"):
         check("irqs.dpc_level", register("cr8") == DISPATCH_LEVEL, f"CR8 is {register('cr8')}")
         trace = gdb.execute("backtrace", to_string=True)
-        check("irqs.backtrace", "KiDispatchInterrupt" in trace and "RaiseInsertLower" in trace,
+        check("irqs.backtrace", "KiDispatchLevelInterrupt" in trace and "RaiseInsertLower" in trace,
               "the chain does not lead to the code that lowered: " + trace.replace("\n", " / "))
 
 

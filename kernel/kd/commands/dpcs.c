@@ -22,7 +22,7 @@ static VOID CopyQueue(DPC_COPIES *Copies, PKDPC_DATA Data)
 {
     KIRQL oldIrql = KiAcquireHighLock(&Data->Lock);
 
-    Copies->Depth = Data->Depth;
+    Copies->Depth = KiDpcQueueDepth(Data);
     Copies->RequestRate = Data->RequestRate;
     Copies->Started = Data->Count;
     Copies->DispatchRequested = Data->DispatchRequested;
