@@ -257,6 +257,8 @@ static VOID RunBenchmarks(PCSTR What)
         BenchLateness();
     else if (strcmp(What, "smp") == 0)
         BenchProcessors();
+    else if (strcmp(What, "dispatcher") == 0)
+        BenchDispatcher();
     else
         BenchError("bench=%s names nothing", What);
     DbgPrint("BENCH_END %u errors\n", Errors);

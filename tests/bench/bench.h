@@ -105,5 +105,6 @@ VOID BenchTimers(VOID);     /* timers.c */
 VOID BenchExpiry(VOID);     /* expiry.c */
 VOID BenchLateness(VOID);   /* expiry.c */
 VOID BenchProcessors(VOID); /* processors.c */
+VOID BenchDispatcher(VOID); /* dispatcher.c */
 
 #endif
