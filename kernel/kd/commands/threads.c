@@ -30,6 +30,8 @@ typedef struct _THREAD_COPY {
     WAIT_TYPE WaitType;
     ULONG WaitCount;
     OBJECT_COPY Objects[OBJECT_LIMIT];
+    BOOLEAN Stuck;  /* in a ring of threads that wait for each other, or waits for one */
+    BOOLEAN InRing; /* in a ring that was printed */
 } THREAD_COPY;
 
 typedef struct _THREAD_COPIES {
@@ -185,7 +187,7 @@ static PCSTR ObjectName(UCHAR Type, KWAIT_REASON Reason)
     return Type < ARRAYSIZE(names) && names[Type] ? names[Type] : "object";
 }
 
-static const THREAD_COPY *FindCopy(const KTHREAD *Thread)
+static THREAD_COPY *FindCopy(const KTHREAD *Thread)
 {
     for (ULONG n = 0; n < Threads.Count; n++) {
         if (Threads.Copies[n].Thread == Thread)
@@ -224,29 +226,75 @@ static VOID PrintWait(const THREAD_COPY *Copy)
         DbgPrint("      and %u more\n", Copy->WaitCount - OBJECT_LIMIT);
 }
 
-/*
- * The thread without which this one cannot go on, or NULL: there is none, or another object or
- * the time-out can end the wait too.
- */
-static const THREAD_COPY *NeededBy(const THREAD_COPY *Copy)
+/* ---- deadlocks ---- */
+
+/* The owner of the wait's n-th object if that one is stuck; NULL otherwise. */
+static THREAD_COPY *StuckOwner(const THREAD_COPY *Copy, ULONG Index)
 {
-    if (Copy->State != ThreadWaiting || Copy->TimeoutDue ||
-        (Copy->WaitCount > 1 && Copy->WaitType == WaitAny))
-        return NULL;
-    for (ULONG n = 0; n < Copy->WaitCount && n < OBJECT_LIMIT; n++) {
-        if (Copy->Objects[n].Owner && Copy->Objects[n].Owner != Copy->Thread)
-            return FindCopy(Copy->Objects[n].Owner);
+    const KTHREAD *owner = Copy->Objects[Index].Owner;
+    THREAD_COPY *copy = owner && owner != Copy->Thread ? FindCopy(owner) : NULL;
+
+    return copy && copy->Stuck ? copy : NULL;
+}
+
+/*
+ * Can nothing end the wait? One stuck owner is enough if all objects are needed (or there is but
+ * one); if any object will do, all owners have to be.
+ */
+static BOOLEAN CannotGoOn(const THREAD_COPY *Copy)
+{
+    ULONG stuck = 0;
+
+    if (Copy->State != ThreadWaiting || Copy->TimeoutDue)
+        return FALSE;
+    for (ULONG n = 0; n < Copy->WaitCount && n < OBJECT_LIMIT; n++)
+        stuck += StuckOwner(Copy, n) != NULL;
+    return Copy->WaitType == WaitAny ? stuck && stuck == Copy->WaitCount : stuck > 0;
+}
+
+/*
+ * Who is stuck: everybody is thought to be, then those are taken out who can go on if the others
+ * are, until nothing changes. What is left are the rings and who waits for them.
+ */
+static VOID FindStuck(VOID)
+{
+    BOOLEAN changed;
+
+    for (ULONG n = 0; n < Threads.Count; n++) {
+        Threads.Copies[n].Stuck = TRUE;
+        Threads.Copies[n].InRing = FALSE;
     }
-    return NULL;
+    do {
+        changed = FALSE;
+        for (ULONG n = 0; n < Threads.Count; n++) {
+            THREAD_COPY *copy = &Threads.Copies[n];
+            if (!copy->Stuck || CannotGoOn(copy))
+                continue;
+            copy->Stuck = FALSE;
+            changed = TRUE;
+        }
+    } while (changed);
+}
+
+/* A stuck thread without which this stuck one cannot go on. */
+static THREAD_COPY *NeededBy(const THREAD_COPY *Copy)
+{
+    THREAD_COPY *owner = NULL;
+
+    for (ULONG n = 0; n < Copy->WaitCount && n < OBJECT_LIMIT && !owner; n++)
+        owner = StuckOwner(Copy, n);
+    return owner;
 }
 
 /* Threads that wait for each other in a ring, printed from the one that comes first in the list. */
-static VOID PrintRing(const THREAD_COPY *First)
+static VOID PrintRing(THREAD_COPY *First)
 {
     CHAR name[64];
-    const THREAD_COPY *copy = First;
+    THREAD_COPY *copy = First;
     ULONG steps = 0;
 
+    if (!First->Stuck)
+        return;
     do {
         copy = NeededBy(copy);
         if (!copy || copy < First || ++steps > Threads.Count)
@@ -256,9 +304,26 @@ static VOID PrintRing(const THREAD_COPY *First)
     do {
         DbgPrint(" %016llx %s waits for", (ULONG64)copy->Thread,
                  FormatName(name, sizeof(name), copy));
+        copy->InRing = TRUE;
         copy = NeededBy(copy);
     } while (copy != First);
     DbgPrint(" %016llx.\n", (ULONG64)First->Thread);
+}
+
+/* Those who are in no ring that was printed but wait for somebody in one. */
+static VOID PrintStuckBehind(VOID)
+{
+    CHAR name[64];
+    ULONG found = 0;
+
+    for (ULONG n = 0; n < Threads.Count; n++) {
+        const THREAD_COPY *copy = &Threads.Copies[n];
+        if (copy->Stuck && !copy->InRing)
+            DbgPrint("%s %016llx %s", found++ ? "," : "Stuck behind it:", (ULONG64)copy->Thread,
+                     FormatName(name, sizeof(name), copy));
+    }
+    if (found)
+        DbgPrint(".\n");
 }
 
 /*
@@ -279,8 +344,10 @@ VOID KdpWaits(ULONG Count, PCSTR Arguments[])
             PrintWait(&Threads.Copies[n]);
     }
     PrintTotal();
+    FindStuck();
     for (ULONG n = 0; n < Threads.Count; n++)
         PrintRing(&Threads.Copies[n]);
+    PrintStuckBehind();
 }
 
 /* ---- ready ---- */
