@@ -58,6 +58,22 @@ VOID IopDereferenceDevice(PDEVICE_OBJECT DeviceObject);
 NTSTATUS IopOpenDevice(PDEVICE_OBJECT DeviceObject);
 VOID IopCloseDevice(PDEVICE_OBJECT DeviceObject);
 
+/* A request under way, for the monitor: a copy, to be read and not followed. */
+typedef struct _IOP_REQUEST_INFORMATION {
+    PIRP Irp;
+    PKTHREAD Thread;       /* that waits for it or will; NULL: a driver's own */
+    PDRIVER_OBJECT Driver; /* that has it; NULL: not known */
+    PDEVICE_OBJECT DeviceObject;
+    PVOID Maker;   /* the code that has asked for it; NULL: the kernel, for a handle's user */
+    ULONG64 Since; /* interrupt time of the last IoCallDriver */
+    UCHAR MajorFunction;
+    CHAR Location, StackCount;
+    BOOLEAN Sent, Cancel, Cancellable;
+} IOP_REQUEST_INFORMATION;
+
+/* Copies the first Limit requests; returns how many there are. <= DISPATCH_LEVEL. */
+ULONG IopCopyRequests(IOP_REQUEST_INFORMATION *Copies, ULONG Limit);
+
 /* A thread ends: cancels its requests and waits until they are completed. PASSIVE_LEVEL. */
 VOID IopCancelRequestsOfThread(PKTHREAD Thread);
 

@@ -113,7 +113,17 @@ def tests(run, environment, esp_folder):
 
     def terminal():
         return on_terminal(environment(METRONOME_ESP=esp_folder("checked")),
-                           [(b"kd> ", b"version\r"), (b"kd> ", b"poweroff\r")], 0)
+                           [(b"kd> ", b"version\r"), (b"kd> ", b"load echo\r"),
+                            (b"Loaded echo.", b""), (b"kd> ", b"open Echo\r"),
+                            (b"File 1.", b""), (b"kd> ", b"write 1 hello world\r"),
+                            (b"11 of 11 bytes.", b""), (b"kd> ", b"ioctl 1 222000\r"),
+                            (b"0b 00 00 00", b""), (b"kd> ", b"unload echo\r"),
+                            (b"it is in use", b""), (b"kd> ", b"read 1\r"),
+                            (b"hello world", b""), (b"kd> ", b"irps\r"),
+                            (b"0 requests.", b""), (b"kd> ", b"objects\r"),
+                            (b"link to \\Device\\Echo", b""), (b"kd> ", b"close 1\r"),
+                            (b"kd> ", b"unload echo\r"), (b"Unloaded echo.", b""),
+                            (b"kd> ", b"poweroff\r")], 0)
 
     def terminal_escape():
         return on_terminal(environment(METRONOME_ESP=esp_folder("checked")),

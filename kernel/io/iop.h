@@ -95,6 +95,7 @@ VOID IopWaitForWorkItems(PDRIVER_OBJECT DriverObject);
  */
 typedef struct _IRP_RECORD {
     LIST_ENTRY Links;          /* of all these IRPs; IopIrpLock */
+    PIRP Irp;                  /* constant */
     volatile LONG References;  /* one until it is freed, and one for each who looks at it; the last
                                 * one frees the memory */
     volatile LONG Completions; /* calls of IoCompleteRequest that have begun */
@@ -140,6 +141,9 @@ NTSTATUS IopAttachTransferBuffer(PIRP Irp, PDEVICE_OBJECT DeviceObject, BOOLEAN 
 NTSTATUS IopAttachControlBuffers(PIRP Irp, PIO_STACK_LOCATION Location, ULONG IoControlCode,
                                  PVOID InputBuffer, ULONG InputLength, PVOID OutputBuffer,
                                  ULONG OutputLength);
+
+/* kernel/io/irplist.c */
+PVOID IopFindRequestOf(PDRIVER_OBJECT DriverObject);
 
 /* kernel/io/irpthread.c */
 VOID IopQueueRequestToThread(PIRP Irp);

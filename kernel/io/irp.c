@@ -68,6 +68,7 @@ PIRP IopAllocateIrp(CCHAR StackSize, PVOID Maker)
     Initialize(irp, IoSizeOfIrp(StackSize), StackSize);
     irp->AllocationFlags = IRP_HAS_RECORD;
     record = IopRecordOf(irp);
+    record->Irp = irp;
     record->References = 1;
     record->Maker = Maker;
     record->Since = KeQueryInterruptTime();

@@ -105,7 +105,7 @@ static VOID VisitInterrupt(const KINTERRUPT_INFORMATION *Information, PVOID Cont
         KeBugCheckEx(DRIVER_UNLOADED_WITHOUT_CANCELLING_PENDING_OPERATIONS, routine, 0, routine, 0);
 }
 
-/* Work that would call the driver, and lookaside lists that would. */
+/* Work and requests that would call the driver, and lookaside lists that would. */
 static VOID CheckWork(PDRIVER_OBJECT DriverObject)
 {
     PVOID start = DriverObject->DriverStart;
@@ -113,14 +113,16 @@ static VOID CheckWork(PDRIVER_OBJECT DriverObject)
 
     if (!routine)
         routine = (ULONG_PTR)ExpFindLookasideCallback(start, DriverObject->DriverSize);
+    if (!routine)
+        routine = (ULONG_PTR)IopFindRequestOf(DriverObject);
     if (routine)
         KeBugCheckEx(DRIVER_UNLOADED_WITHOUT_CANCELLING_PENDING_OPERATIONS, routine, 0, routine, 0);
 }
 
 /*
  * Looks for what a driver has left behind after its Unload routine, or after a routine of it has
- * failed. Interrupt objects, timers, DPCs, work and lookaside lists with callbacks stop a checked
- * build; devices are named and deleted.
+ * failed. Interrupt objects, timers, DPCs, work, requests and lookaside lists with callbacks stop
+ * a checked build; devices are named and deleted.
  *
  * IRQL:    PASSIVE_LEVEL
  * Locks:   takes timer table and DPC queue locks, one at a time

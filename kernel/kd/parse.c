@@ -100,22 +100,29 @@ PCHAR KdpFormatInterval(PCHAR Buffer, SIZE_T Size, LONG64 Units)
 
 static PCSTR StatusName(NTSTATUS Status)
 {
-    switch (Status) {
-    case STATUS_INVALID_DEVICE_REQUEST:
-        return "it cannot be unloaded";
-    case STATUS_OBJECT_NAME_NOT_FOUND:
-        return "there is no such driver";
-    case STATUS_IMAGE_ALREADY_LOADED:
-        return "it is loaded already";
-    case STATUS_DEVICE_BUSY:
-        return "it is in use";
-    case STATUS_INSUFFICIENT_RESOURCES:
-        return "there is not enough memory";
-    case STATUS_NO_SUCH_DEVICE:
-        return "its device is not there";
-    default:
-        return NULL;
-    }
+    static const struct {
+        NTSTATUS Status;
+        PCSTR Text;
+    } names[] = {
+        {STATUS_INVALID_DEVICE_REQUEST, "the driver has no routine for that"},
+        {STATUS_OBJECT_NAME_NOT_FOUND, "there is nothing of that name"},
+        {STATUS_IMAGE_ALREADY_LOADED, "it is loaded already"},
+        {STATUS_DEVICE_BUSY, "it is in use"},
+        {STATUS_INSUFFICIENT_RESOURCES, "there is not enough memory"},
+        {STATUS_NO_SUCH_DEVICE, "its device is not there"},
+        {STATUS_ACCESS_DENIED, "it is open already, and exclusive"},
+        {STATUS_INVALID_PARAMETER, "a parameter is wrong"},
+        {STATUS_BUFFER_TOO_SMALL, "the buffer is too small"},
+        {STATUS_CANCELLED, "it was cancelled"},
+        {STATUS_IO_TIMEOUT, "the time was over"},
+        {STATUS_DEVICE_NOT_READY, "the device is not ready"},
+        {STATUS_IO_DEVICE_ERROR, "the device reports an error"},
+    };
+
+    for (ULONG n = 0; n < ARRAYSIZE(names); n++)
+        if (names[n].Status == Status)
+            return names[n].Text;
+    return NULL;
 }
 
 /*

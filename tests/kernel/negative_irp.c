@@ -140,18 +140,23 @@ TEST(T_DRIVER_6)
     {
         IoCallDriver(layer->Device, irp);
     }
+    IoFreeIrp(irp);
     layer->Dispatch = ForgetsTheIrp;
     irp = MakeRead(layer);
     EXPECT_BUGCHECK(0xC9, 0x80, layer->Device, irp, STATUS_SUCCESS)
     {
         IoCallDriver(layer->Device, irp);
     }
+    KtComplete(irp, STATUS_SUCCESS);
+    IoFreeIrp(irp);
     layer->Dispatch = ForgetsTheMark;
     irp = MakeRead(layer);
     EXPECT_BUGCHECK(0xC9, 0x81, layer->Device, irp, STATUS_PENDING)
     {
         IoCallDriver(layer->Device, irp);
     }
+    KtComplete(irp, STATUS_SUCCESS);
+    IoFreeIrp(irp);
     KtFreeStack(layer);
 }
 
@@ -218,12 +223,14 @@ TEST(T_IoCompleteRequest_1)
     {
         IoCallDriver(layer->Device, irp);
     }
+    IoFreeIrp(irp);
     irp = KtMakeRead(layer, NULL, 0);
     IoSetCompletionRoutine(irp, CompletesInARegion, NULL, TRUE, TRUE, TRUE);
     EXPECT_BUGCHECK(0xC4, 0xFB, CompletesInARegion, ANY, ANY)
     {
         IoCallDriver(layer->Device, irp);
     }
+    IoFreeIrp(irp);
     if (KeAreApcsDisabled())
         KeLeaveCriticalRegion();
     KtFreeStack(layer);
@@ -356,5 +363,49 @@ TEST(more_information_than_the_buffer_holds)
         IoCallDriver(layer->Device, irp);
     }
     IopFreeBuffers(irp);
+    IoFreeIrp(irp);
+    KtFreeStack(layer);
+}
+
+/* 0xCE: what is left of a driver's requests at its unload. Nothing in a driver's code here, so
+ * it is the IRP that was sent to it. */
+TEST(T_DRIVER_4_request_left_behind)
+{
+    PKT_LAYER layer = KtMakeStack(1, Pending);
+    PIRP irp = MakeRead(layer);
+
+    CHECK_EQUAL(IopFindRequestOf(KtDriver()), NULL);
+    CHECK_EQUAL(IoCallDriver(layer->Device, irp), STATUS_PENDING);
+    CHECK_EQUAL(IopFindRequestOf(KtDriver()), irp);
+    EXPECT_BUGCHECK(0xCE, irp, 0, irp, ANY)
+    {
+        IopCheckLeftovers(KtDriver(), "testplain");
+    }
+    KtComplete(irp, STATUS_SUCCESS);
+    CHECK_EQUAL(IopFindRequestOf(KtDriver()), NULL);
+    IoFreeIrp(irp);
+    KtFreeStack(layer);
+}
+
+/* ... and the three ways by which a request leads to code. */
+TEST(T_DRIVER_4_code_of_a_request)
+{
+    PKT_LAYER layer = KtMakeStack(1, Pending);
+    PIRP irp = MakeRead(layer);
+    DRIVER_OBJECT driver = {.DriverStart = (PVOID)KtCountAndKeep, .DriverSize = 1};
+
+    CHECK_EQUAL(IoCallDriver(layer->Device, irp), STATUS_PENDING);
+    CHECK_EQUAL(IopFindRequestOf(&driver), KtCountAndKeep);
+    driver.DriverStart = (PVOID)NeverCancelled;
+    CHECK_EQUAL(IopFindRequestOf(&driver), NULL);
+    IoSetCancelRoutine(irp, NeverCancelled);
+    CHECK_EQUAL(IopFindRequestOf(&driver), NeverCancelled);
+    IoSetCancelRoutine(irp, NULL);
+    driver.DriverStart = IopRecordOf(irp)->Maker;
+    CHECK_EQUAL(IopFindRequestOf(&driver), driver.DriverStart);
+    driver.DriverStart = (PVOID)KtCountAndKeep;
+    KtComplete(irp, STATUS_SUCCESS);
+    CHECK_EQUAL(IopFindRequestOf(&driver), NULL);
+    IoFreeIrp(irp);
     KtFreeStack(layer);
 }
