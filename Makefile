@@ -4,6 +4,7 @@
 #   make CONFIG=free      the same without the checks; CONFIG=test: with the in-kernel suites
 #   make run test debug   what ./run-qemu.sh, ./run-qemu.sh --test and --debug do
 #   make bench            what each operation costs (./run-qemu.sh --bench, docs/PERFORMANCE.md)
+#   make timeline         traces the demonstration: a page, a picture and text in build/timeline
 #   make host-tests       the machine-independent sources under sanitizers on this machine
 #   make import-libraries what drivers built elsewhere are linked with: build/sdk/lib*.a
 #   make check            formatting and static analysis
@@ -322,9 +323,40 @@ test:
 bench:
 	+@tests/bench/run
 
+# ---- the timeline: what the demonstration did, as a page, for Perfetto, as a picture, as text ----
+
+TRACE_TOOLS    := tools/trace
+TRACE_PACKAGES := $(TRACE_TOOLS)/node_modules/.package-lock.json
+TRACE_PAGE     := $(BUILD_ROOT)/trace/template.html
+TIMELINE       := $(BUILD_ROOT)/timeline
+
+.PHONY: timeline trace-page
+timeline: trace-page
+	@mkdir -p $(TIMELINE)
+	+$(Q)./run-qemu.sh --trace $(TIMELINE)/demo.trace </dev/null
+	$(Q)$(TRACE_TOOLS)/convert --template $(TRACE_PAGE) --html $(TIMELINE)/timeline.html \
+	    --json $(TIMELINE)/timeline.json --text $(TIMELINE)/timeline.txt $(TIMELINE)/demo.trace
+	$(Q)$(TRACE_TOOLS)/convert --svg $(TIMELINE)/timeline.svg --around 'rtc!CustomDpc:3' \
+	    $(TIMELINE)/demo.trace
+	@ls $(addprefix $(TIMELINE)/timeline.,html json svg txt)
+
+trace-page: $(TRACE_PAGE)
+
+$(TRACE_PAGE): $(TRACE_PACKAGES) $(wildcard $(addprefix $(TRACE_TOOLS)/,*.mjs lib/*.mjs page/*))
+	$(call say,PAGE,$@)
+	@mkdir -p $(@D)
+	$(Q)node $(TRACE_TOOLS)/build.mjs $@
+
+$(TRACE_PACKAGES): $(TRACE_TOOLS)/package-lock.json
+	@command -v npm >/dev/null || { echo 'the page needs the packages nodejs and npm' >&2; exit 1; }
+	$(call say,NPM,$(TRACE_TOOLS))
+	$(Q)cd $(TRACE_TOOLS) && npm ci --silent
+	@touch $@
+
 clean:
 	rm -rf $(BUILD_ROOT)/checked $(BUILD_ROOT)/free $(BUILD_ROOT)/test $(BUILD_ROOT)/host \
-	    $(BUILD_ROOT)/sdk $(BUILD_ROOT)/bench $(BUILD_ROOT)/bench-checked $(BUILD_ROOT)/clang $(BUILD_ROOT)/test-logs
+	    $(BUILD_ROOT)/sdk $(BUILD_ROOT)/bench $(BUILD_ROOT)/bench-checked $(BUILD_ROOT)/clang $(BUILD_ROOT)/test-logs \
+	    $(BUILD_ROOT)/trace $(BUILD_ROOT)/timeline
 	@rmdir $(BUILD_ROOT) 2>/dev/null || true
 
 # ---- static analysis ----

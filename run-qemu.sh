@@ -256,11 +256,13 @@ missing_packages() {
     if ((test)); then
         [[ -r /usr/include/stdlib.h ]] || echo libc6-dev
         [[ -r /usr/include/cmocka.h ]] || echo libcmocka-dev
+        has npm || echo npm
+        has chromium || echo chromium
     fi
     if ((test || bench)); then
         has python3 || echo python3
     fi
-    if [[ -n $trace ]]; then
+    if ((test)) || [[ -n $trace ]]; then
         has node || echo nodejs
     fi
 }

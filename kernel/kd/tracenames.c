@@ -106,9 +106,6 @@ BOOLEAN KdpMakeTraceHeader(ULONG64 Session)
         .Processors = (ULONG)KeNumberProcessors,
         .Session = Session,
         .CounterFrequency = ArchCounterFrequency,
-        .StartCounter = ArchReadCounter(),
-        .StartInterruptTime = KiQueryInterruptTime(),
-        .StartSystemTime = (LONG64)Session,
         .NamesSize = NAMES_PAGES * PAGE_SIZE - KD_TRACE_NAMES_OFFSET,
         .Checked = DBG,
     };
@@ -118,5 +115,8 @@ BOOLEAN KdpMakeTraceHeader(ULONG64 Session)
     for (LONG n = 0; n < KeNumberProcessors; n++)
         KdTraceThread(&KiProcessorBlock[n]->BootThread);
     PspVisitThreads(NameThread, NULL);
+    header->StartCounter = ArchReadCounter();
+    header->StartInterruptTime = KiQueryInterruptTime();
+    header->StartSystemTime = (LONG64)header->StartInterruptTime + KiQuerySystemTimeOffset();
     return TRUE;
 }

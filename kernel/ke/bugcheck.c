@@ -55,6 +55,7 @@ VOID KiBugCheck(const KBUGCHECK_REPORT *Report)
         EndHere(Report, reporter);
     KD_TRACE(KD_CLASS_FLOW, TraceBugCheck, Report->Parameters[0], Report->Code, 0);
     ArchStopOtherProcessors();
+    KdTraceClasses = 0; /* the report is no part of what led to it */
     KdBreakConsoleLock();
     KiPrintBugCheck(Report);
     ArchExit(EXIT_BUGCHECK_VALUE);
