@@ -142,7 +142,7 @@ $(BUILD)/obj/tests/drivers/%.c.o: tests/drivers/%.c $(FLAGS_STAMP)
 	$(Q)$(CC) $(DRIVER_CFLAGS) -MMD -MP -c $< -o $@
 
 # The structure offsets that assembly uses are generated from C; arch/x86_64/Makefile.inc says how.
-$(BUILD)/obj/%.asm.o: %.asm $(FLAGS_STAMP) | $(BUILD)/arch/offsets.inc
+$(BUILD)/obj/%.asm.o: %.asm $(FLAGS_STAMP) $(BUILD)/arch/offsets.inc
 	@mkdir -p $(@D)
 	$(call say,NASM,$<)
 	$(Q)$(NASM) $(NASMFLAGS) -MD $(@:.o=.d) -MP -MT $@ -o $@ $<

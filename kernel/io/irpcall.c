@@ -113,6 +113,8 @@ NTSTATUS IofCallDriver(PDEVICE_OBJECT DeviceObject, PIRP Irp)
     IoSetNextIrpStackLocation(Irp);
     location = IoGetCurrentIrpStackLocation(Irp);
     location->DeviceObject = DeviceObject;
+    KD_TRACE(KD_CLASS_FLOW, TraceIrpDispatch, Irp, DeviceObject,
+             location->MajorFunction | location->MinorFunction << 8);
     CheckIrqlOfKind(Irp, location->MajorFunction);
     if (record) {
         record->Driver = DeviceObject->DriverObject;

@@ -89,6 +89,7 @@ VOID IofCompleteRequest(PIRP Irp, CCHAR PriorityBoost)
     PIRP_RECORD record = IopRecordOf(Irp);
 
     CheckCompletion(Irp);
+    KD_TRACE(KD_CLASS_FLOW, TraceIrpComplete, Irp, Irp->IoStatus.Status, Irp->IoStatus.Information);
     if (record) {
         InterlockedIncrement(&record->Completions);
         record->Driver = NULL;

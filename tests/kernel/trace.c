@@ -5,6 +5,7 @@
  */
 #define SUITE "trace"
 #include "suite.h"
+#include "irp_tool.h"
 #include "thread_tool.h"
 #include "kd/kdtrace.h"
 
@@ -20,6 +21,7 @@ static const CHAR Letters[TraceTypes] = {
     [TraceTimerCancel] = 'c',   [TraceTimerExpire] = 'x',      [TraceLockAcquire] = 'a',
     [TraceLockContend] = 'w',   [TraceLockRelease] = 'f',      [TraceThreadSwitch] = 'T',
     [TraceThreadReady] = 'R',   [TraceThreadWait] = 'W',       [TraceThreadWake] = 'K',
+    [TraceIrpDispatch] = 'i',   [TraceIrpComplete] = 'C',
 };
 
 static KD_TRACE_READER Reader;
@@ -316,13 +318,28 @@ TEST(Lock_taken_and_freed)
 static KSPIN_LOCK Contended;
 static volatile LONG Holding;
 
+/* Has processor 0 written that it waits? */
+static BOOLEAN IsWaiting(VOID)
+{
+    const KTRACE_RING *ring = KiProcessorBlock[0]->TraceRing;
+
+    for (ULONG64 n = Marks[0]; n < __atomic_load_n(&ring->Next, __ATOMIC_ACQUIRE); n++) {
+        const KTRACE_EVENT *event = &ring->Events[n & ring->Mask];
+
+        if (KD_TRACE_TYPE(event) == TraceLockContend && event->Object == (ULONG64)&Contended)
+            return TRUE;
+    }
+    return FALSE;
+}
+
 PARALLEL_ROUTINE(HoldLock)
 {
     if (Processor != 1)
         return;
     KeAcquireSpinLockAtDpcLevel(&Contended);
     Holding = 1;
-    KtStall(MILLISECONDS(2));
+    for (ULONG64 began = KtNow(); !IsWaiting() && KtNow() - began < KT_PATIENCE;)
+        ArchPause();
     KeReleaseSpinLockFromDpcLevel(&Contended);
 }
 
@@ -378,6 +395,30 @@ TEST(Thread_waits_and_is_woken)
         at += (ULONG)(sizeof(*name) + name->Length + 7) & ~7u;
     }
     CHECK(named);
+}
+
+/* ---- requests ---- */
+
+TEST(IRP_sent_passed_on_and_completed)
+{
+    static KT_DISPATCH *const routines[] = {KtSucceed, KtPassOn};
+    volatile LONG completions = 0;
+    PKT_LAYER top = KtMakeStack(ARRAYSIZE(routines), routines);
+    PIRP irp = KtMakeRead(top, NULL, 0);
+
+    IoSetCompletionRoutine(irp, KtCountAndKeep, (PVOID)&completions, TRUE, TRUE, TRUE);
+    Mine((ULONG64)irp);
+    if (!Begin(KD_CLASS_FLOW))
+        return;
+    IoCallDriver(top->Device, irp);
+    End();
+    CHECK_TRACE("iiC");
+    CHECK_EQUAL(Last[TraceIrpDispatch].Argument1, (ULONG64)KtBelow(top)->Device);
+    CHECK_EQUAL(KD_TRACE_ARGUMENT2(&Last[TraceIrpDispatch]), IRP_MJ_READ);
+    CHECK_EQUAL(Last[TraceIrpComplete].Argument1, STATUS_SUCCESS);
+    CHECK_EQUAL(KD_TRACE_ARGUMENT2(&Last[TraceIrpComplete]), 7);
+    IoFreeIrp(irp);
+    KtFreeStack(top);
 }
 
 /* ---- the rings ---- */

@@ -20,7 +20,7 @@ export const PALETTES = {
       thread: "#b9d2ee", idle: "#f1f3f6", interrupt: "#cfc3ec", isr: "#f7a072", dpc: "#f6d673",
       threaded: "#8fd3c8", lock: "#c9cfd8", spin: "#e76f6f",
     },
-    arrows: { dpc: "#b07a00", timer: "#7446c9", wake: "#1f7a70", request: "#8a93a0" },
+    arrows: { dpc: "#b07a00", timer: "#7446c9", wake: "#1f7a70", irp: "#b3365f", request: "#8a93a0" },
   },
   dark: {
     levels: DARK_LEVELS, idle: "#1b2028",
@@ -30,7 +30,7 @@ export const PALETTES = {
       thread: "#2c4560", idle: "#1a1f27", interrupt: "#40365f", isr: "#b0562a", dpc: "#8f6d12",
       threaded: "#1f6f66", lock: "#3b4450", spin: "#a83a3a",
     },
-    arrows: { dpc: "#f0c04c", timer: "#b794ff", wake: "#4fd1c0", request: "#7a8494" },
+    arrows: { dpc: "#f0c04c", timer: "#b794ff", wake: "#4fd1c0", irp: "#ff86a8", request: "#7a8494" },
   },
 };
 
@@ -40,6 +40,6 @@ export const SPAN_NAMES = {
 };
 
 export const ARROW_NAMES = {
-  dpc: "DPC queued, then run", timer: "timer set, then expired", wake: "thread woken, then run",
+  dpc: "DPC queued, then run", timer: "timer set, then expired", wake: "thread woken, then run", irp: "request (IRP) sent, then completed",
   request: "interrupt requested by software, then taken",
 };

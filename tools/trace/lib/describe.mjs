@@ -1,16 +1,9 @@
 // Events in words, and durations and dates as people read them.
 import { DPC_FROM_TIMER, DPC_THREADED, TYPES, formatAddress } from "./format.mjs";
 import { signed48 } from "./model.mjs";
-import { vectorName } from "./names.mjs";
+import { majorName, vectorName } from "./names.mjs";
 
 const THREAD_STATES = ["initialized", "ready", "standby", "running", "waiting", "ended"];
-const MAJOR_FUNCTIONS = [
-  "CREATE", "CREATE_NAMED_PIPE", "CLOSE", "READ", "WRITE", "QUERY_INFORMATION", "SET_INFORMATION",
-  "QUERY_EA", "SET_EA", "FLUSH_BUFFERS", "QUERY_VOLUME_INFORMATION", "SET_VOLUME_INFORMATION",
-  "DIRECTORY_CONTROL", "FILE_SYSTEM_CONTROL", "DEVICE_CONTROL", "INTERNAL_DEVICE_CONTROL",
-  "SHUTDOWN", "LOCK_CONTROL", "CLEANUP", "CREATE_MAILSLOT", "QUERY_SECURITY", "SET_SECURITY",
-  "POWER", "SYSTEM_CONTROL", "DEVICE_CHANGE", "QUERY_QUOTA", "SET_QUOTA", "PNP",
-];
 
 // A duration in microseconds with three digits or more, and its unit.
 export function duration(us) {
@@ -68,8 +61,7 @@ const WORDS = {
   ThreadReady: (e) => `${e.thread(e.object)} on processor ${e.a1}, priority ${e.a2}`,
   ThreadWait: (e) => (e.a2 === 0 ? "for a time" : `for ${e.a2} object${e.a2 === 1 ? "" : "s"}`),
   ThreadWake: (e) => `${e.thread(e.object)}, status ${hex(e.a1 % 0x100000000)}`,
-  IrpDispatch: (e) => `IRP_MJ_${MAJOR_FUNCTIONS[e.a2 & 255] ?? hex(e.a2 & 255)} to device ` +
-    formatAddress(e.address1),
+  IrpDispatch: (e) => `${majorName(e.a2 & 255)} to device ` + formatAddress(e.address1),
   IrpComplete: (e) => `status ${hex(e.a1 % 0x100000000)}, information ${e.a2}`,
   BugCheck: (e) => `code ${hex(e.a1)}`,
 };

@@ -1,5 +1,6 @@
 // The table of latencies: for each DPC routine, interrupt, timer and thread how often, how long on
 // average, the 99th percentile and the longest, with the bar to look at.
+import { majorName } from "./names.mjs";
 
 class Durations {
   constructor() {
@@ -54,7 +55,7 @@ export class Latencies {
     this.interruptMap = new Map();
     this.timerMap = new Map();
     this.threadMap = new Map();
-    this.irps = new Durations();
+    this.irpMap = new Map();
     this.levelTimes = []; // by processor: microseconds in each group
   }
 
@@ -67,7 +68,7 @@ export class Latencies {
     entry.second.add(span.start - expiry.due, span); // until its DPC ran
   }
   thread(name, time, span) { row(this.threadMap, name).first.add(time, span); }
-  irp(time) { this.irps.add(time, null); }
+  irp(major, time, span) { row(this.irpMap, majorName(major)).first.add(time, span); }
 
   levels(processor, end) {
     const times = LEVEL_GROUPS.map(() => 0);
@@ -88,5 +89,6 @@ export class Latencies {
   get dpcs() { return this.rows(this.dpcMap); }
   get interrupts() { return this.rows(this.interruptMap); }
   get timers() { return this.rows(this.timerMap); }
+  get irps() { return this.rows(this.irpMap); }
   get threads() { return this.rows(this.threadMap); }
 }

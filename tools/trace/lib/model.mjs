@@ -8,7 +8,7 @@ import { Names, vectorName } from "./names.mjs";
 // Kinds of spans. Those of a processor form a stack: a thread, in it interrupts, in them ISRs and
 // DPCs, in those other interrupts. Locks are a stack of their own.
 export const SPAN_KINDS = ["thread", "idle", "interrupt", "isr", "dpc", "threaded", "lock", "spin"];
-export const ARROW_KINDS = ["dpc", "timer", "wake", "request"];
+export const ARROW_KINDS = ["dpc", "timer", "wake", "irp", "request"];
 
 class Processor {
   constructor(number, start) {
@@ -253,6 +253,23 @@ class Builder {
     expiry.arrow = this.arrow("timer", set, processor, time, processor.innermost());
   }
 
+  // ---- requests ----
+
+  // A request that goes down a stack of devices is dispatched to each; the first one counts.
+  dispatchIrp(processor, e, i, time) {
+    if (!this.irps.has(e.object[i]))
+      this.irps.set(e.object[i], { ...this.here(processor, time), major: e.argument2[i] & 255 });
+  }
+
+  completeIrp(processor, e, i, time) {
+    const sent = this.irps.get(e.object[i]);
+    if (sent === undefined)
+      return;
+    this.irps.delete(e.object[i]);
+    this.arrow("irp", sent, processor, time, processor.innermost());
+    this.latencies.irp(sent.major, time - sent.time, sent.by);
+  }
+
   // ---- locks ----
 
   acquireLock(processor, e, i, time) {
@@ -321,12 +338,8 @@ class Builder {
       case T.LockAcquire: this.acquireLock(processor, e, i, time); break;
       case T.LockContend: this.contendLock(processor, e, i, time); break;
       case T.LockRelease: this.releaseLock(processor, e, i, time); break;
-      case T.IrpDispatch: this.irps.set(e.object[i], this.here(processor, time)); break;
-      case T.IrpComplete:
-        if (this.irps.has(e.object[i]))
-          this.latencies.irp(time - this.irps.get(e.object[i]).time);
-        this.irps.delete(e.object[i]);
-        break;
+      case T.IrpDispatch: this.dispatchIrp(processor, e, i, time); break;
+      case T.IrpComplete: this.completeIrp(processor, e, i, time); break;
     }
     const left = type === T.IrqlLower || type === T.InterruptExit;
     processor.setLevel(time, (left ? e.argument1[i] : e.irql[i]) & 15);

@@ -10,6 +10,18 @@ export function vectorName(vector) {
   return VECTORS[vector] ?? `interrupt 0x${vector.toString(16)}`;
 }
 
+const MAJOR_FUNCTIONS = [
+  "CREATE", "CREATE_NAMED_PIPE", "CLOSE", "READ", "WRITE", "QUERY_INFORMATION", "SET_INFORMATION",
+  "QUERY_EA", "SET_EA", "FLUSH_BUFFERS", "QUERY_VOLUME_INFORMATION", "SET_VOLUME_INFORMATION",
+  "DIRECTORY_CONTROL", "FILE_SYSTEM_CONTROL", "DEVICE_CONTROL", "INTERNAL_DEVICE_CONTROL",
+  "SHUTDOWN", "LOCK_CONTROL", "CLEANUP", "CREATE_MAILSLOT", "QUERY_SECURITY", "SET_SECURITY",
+  "POWER", "SYSTEM_CONTROL", "DEVICE_CHANGE", "QUERY_QUOTA", "SET_QUOTA", "PNP",
+];
+
+export function majorName(major) {
+  return `IRP_MJ_${MAJOR_FUNCTIONS[major] ?? `0x${major.toString(16)}`}`;
+}
+
 export const IRQL_NAMES = [
   "PASSIVE_LEVEL", "APC_LEVEL", "DISPATCH_LEVEL", "device IRQL 3", "device IRQL 4", "device IRQL 5",
   "device IRQL 6", "device IRQL 7", "device IRQL 8", "device IRQL 9", "device IRQL 10",

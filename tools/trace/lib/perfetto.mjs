@@ -2,7 +2,10 @@
 // processor's bars, one for its locks, a counter for its IRQL, and flows for the arrows.
 //
 // Source: the public description of the "Trace Event Format".
-const CATEGORIES = { dpc: "queued to run", timer: "set to expiry", wake: "woken to run", request: "requested to taken" };
+const CATEGORIES = {
+  dpc: "queued to run", timer: "set to expiry", wake: "woken to run", irp: "sent to completed",
+  request: "requested to taken",
+};
 const LOCK_TRACK = 1000;
 
 function metadata(name, tid, value) {
@@ -12,7 +15,8 @@ function metadata(name, tid, value) {
 function slice(span) {
   return {
     ph: "X", pid: 1, tid: span.processor + (span.lockLane ? LOCK_TRACK : 0), cat: span.kind,
-    name: span.kind === "lock" ? `lock, by ${span.name}` : span.kind === "spin" ? `waits for a lock, by ${span.name}` : span.name,
+    name: span.kind === "lock" ? `lock, by ${span.name}`
+      : span.kind === "spin" ? `waits for a lock, by ${span.name}` : span.name,
     ts: span.start, dur: span.end - span.start, args: { IRQL: span.irql, kind: span.kind },
   };
 }

@@ -20,6 +20,7 @@ const DURATION_TABLES = {
   "DPC routines": ["routine", "dpcs", "waited", "ran"],
   Interrupts: ["interrupt", "interrupts", "took, with all that came between"],
   Timers: ["DPC routine of the timer", "timers", "expired late by", "its DPC began late by"],
+  Requests: ["request", "irps", "from being sent until completed"],
   Threads: ["thread", "threads", "from being made ready until it ran"],
 };
 
@@ -52,9 +53,11 @@ export class Panel {
     const heads = groups.flatMap((group) => [`${group}:`, ...TIMES.slice(1)])
       .map((text, n) => (n % 4 === 0 ? make("th", `${text} ${TIMES[0]}`) : make("th", text)));
     const rows = this.model.latencies[source].map((row) => {
-      const link = make("a", row.name);
-      link.onclick = () => this.view.select((row.first ?? row.second).span, true);
-      link.title = "shows the longest";
+      const { span } = row.first ?? row.second, link = make(span ? "a" : "span", row.name);
+      if (span) {
+        link.onclick = () => this.view.select(span, true);
+        link.title = "shows the longest";
+      }
       return make("tr", "", [
         make("td", "", [link]), make("td", (row.first ?? row.second).count.toLocaleString("en")),
         ...this.durations(row.first), ...(groups.length > 1 ? this.durations(row.second) : []),
@@ -69,9 +72,11 @@ export class Panel {
   durations(summary) {
     if (!summary)
       return [1, 2, 3, 4].map(() => make("td", "–"));
-    const longest = make("a", duration(summary.longest));
-    longest.onclick = () => this.view.select(summary.span, true);
-    longest.title = "shows it";
+    const longest = make(summary.span ? "a" : "span", duration(summary.longest));
+    if (summary.span) {
+      longest.onclick = () => this.view.select(summary.span, true);
+      longest.title = "shows it";
+    }
     return [make("td", duration(summary.average)), make("td", duration(summary.median)),
       make("td", duration(summary.p99)), make("td", "", [longest])];
   }
