@@ -16,6 +16,7 @@
 #define NO_MORE_IRP_STACK_LOCATIONS                              0x35
 #define MULTIPLE_IRP_COMPLETE_REQUESTS                           0x44
 #define PAGE_FAULT_IN_NONPAGED_AREA                              0x50
+#define KERNEL_APC_PENDING_DURING_EXIT                           0x20
 #define PHASE0_INITIALIZATION_FAILED                             0x31
 #define UNEXPECTED_KERNEL_MODE_TRAP                              0x7F
 #define NMI_HARDWARE_FAILURE                                     0x80
@@ -24,6 +25,7 @@
 #define BAD_POOL_CALLER                                          0xC2
 #define DRIVER_VERIFIER_DETECTED_VIOLATION                       0xC4
 #define TIMER_OR_DPC_INVALID                                     0xC7
+#define IRQL_UNEXPECTED_VALUE                                    0xC8
 #define DRIVER_VERIFIER_IOMANAGER_VIOLATION                      0xC9
 #define DRIVER_UNLOADED_WITHOUT_CANCELLING_PENDING_OPERATIONS    0xCE
 #define DRIVER_IRQL_NOT_LESS_OR_EQUAL                            0xD1

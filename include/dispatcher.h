@@ -13,6 +13,7 @@ enum {
     ThreadObject = 6,
     TimerNotificationObject = 8,
     TimerSynchronizationObject = 9,
+    ApcObject = 0x12,
     DpcObject = 0x13,
     DeviceQueueObject = 0x14,
     ThreadedDpcObject = 0x18

@@ -15,6 +15,7 @@
 #include "dispatcher.h"
 #include "wait.h"
 #include "thread.h"
+#include "apc.h"
 #include "fastmutex.h"
 #include "dpc.h"
 #include "timer.h"

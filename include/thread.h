@@ -69,6 +69,16 @@ LONG KeSetBasePriorityThread(PKTHREAD Thread, LONG Increment);
 KAFFINITY KeSetSystemAffinityThreadEx(KAFFINITY Affinity);
 VOID KeRevertToUserAffinityThreadEx(KAFFINITY Affinity);
 
+/*
+ * Ends the thread's alertable wait with STATUS_ALERTED, or its next one if it is in none. A thread
+ * that waits with WaitMode = KernelMode is not alerted by AlertMode = UserMode. The handle's
+ * routine is the WDK's; the Ke routines are exported by Windows and declared nowhere.
+ * IRQL: PASSIVE_LEVEL; <= DISPATCH_LEVEL, the thread's object referenced; <= DISPATCH_LEVEL.
+ */
+NTSTATUS ZwAlertThread(HANDLE ThreadHandle);
+BOOLEAN KeAlertThread(PKTHREAD Thread, KPROCESSOR_MODE AlertMode);
+BOOLEAN KeTestAlertThread(KPROCESSOR_MODE AlertMode);
+
 /* APC control. IRQL: <= APC_LEVEL; the questions <= DISPATCH_LEVEL. */
 VOID KeEnterCriticalRegion(VOID);
 VOID KeLeaveCriticalRegion(VOID);

@@ -43,7 +43,10 @@ typedef struct _KTHREAD {
     KAFFINITY SystemAffinity; /* set by KeSetSystemAffinityThreadEx, or 0 */
     LONG64 WaitStatus;        /* why the last wait has ended */
     KWAIT_REASON WaitReason;
-    ULONG WaitCount; /* blocks of the wait under way, the time-out's not counted */
+    BOOLEAN Alertable;        /* an alert may end the wait under way */
+    KPROCESSOR_MODE WaitMode; /* ... one of this mode, or of KernelMode */
+    BOOLEAN Alerted[2];       /* by AlertMode: an alert that no wait has taken yet */
+    ULONG WaitCount;          /* blocks of the wait under way, the time-out's not counted */
     WAIT_TYPE WaitType;
     PKWAIT_BLOCK WaitBlocks; /* of the wait under way */
     KWAIT_BLOCK OwnWaitBlocks[THREAD_WAIT_OBJECTS];
@@ -57,6 +60,10 @@ typedef struct _KTHREAD {
     BOOLEAN InThreadedDpc;   /* runs a threaded DPC's routine; the thread */
     LIST_ENTRY IrpList;      /* requests that the thread has made and not got back; IopIrpLock */
     PKEVENT IrpListEmpty;    /* to be set when the list is empty, or NULL; IopIrpLock */
+    LIST_ENTRY ApcLists[2];  /* kernel APCs that are queued: special, normal */
+    BOOLEAN ApcPending;  /* one of the lists is not empty; the thread reads it without the lock */
+    BOOLEAN ApcsRefused; /* the thread ends: no more APCs */
+    BOOLEAN NormalApcInProgress; /* a normal routine runs, or waits; the thread */
     NTSTATUS ExitStatus;
     ULONG64 Switches; /* times it was given a processor */
 } KTHREAD;
@@ -386,8 +393,11 @@ VOID KiDispatchThreads(PKPRCB Prcb);
 /* The tick's part. CLOCK_LEVEL. */
 VOID KiQuantumTick(PKPRCB Prcb);
 
+/* Ends a thread's wait with Status; its priority rises by Increment for a while. */
+VOID KiEndWait(PKTHREAD Thread, LONG64 Status, KPRIORITY Increment);
+
 /* After the signal state of an object has risen: releases the waiters that it can satisfy. */
-VOID KiReleaseWaiters(PDISPATCHER_HEADER Object);
+VOID KiReleaseWaiters(PDISPATCHER_HEADER Object, KPRIORITY Increment);
 
 /* The same for a timer that has expired. DISPATCH_LEVEL, the timer table's lock held. */
 VOID KiSignalTimer(PKTIMER Timer);
@@ -400,6 +410,23 @@ VOID KiSetPriority(PKTHREAD Thread, CHAR Priority);
 
 /* Ends the current thread. PASSIVE_LEVEL, no lock. */
 DECLSPEC_NORETURN VOID KiEndThread(NTSTATUS ExitStatus);
+
+/* ---- APCs and alerts ---- */
+
+/* Has Thread an APC that its regions let through? The dispatcher lock is held. */
+BOOLEAN KiMayDeliverApcs(PKTHREAD Thread);
+
+/* Requests the APC interrupt on this processor: taken as soon as IRQL is below APC_LEVEL. */
+VOID KiRequestApcInterrupt(VOID);
+
+/* The APC interrupt: runs what the current thread's regions let through. APC_LEVEL, no lock. */
+VOID KiDeliverApcs(VOID);
+
+/* The current thread ends: no more APCs, and its rundown routines. PASSIVE_LEVEL, no lock. */
+VOID KiRundownApcs(VOID);
+
+/* Takes an alert that may end a wait of WaitMode, if there is one. The dispatcher lock is held. */
+BOOLEAN KiTakeAlert(PKTHREAD Thread, KPROCESSOR_MODE WaitMode);
 
 /* ---- time ---- */
 

@@ -77,7 +77,7 @@ static VOID SetSignalState(PEX_TIMER Timer, LONG State)
 
     Timer->Header.SignalState = State;
     if (State)
-        KiReleaseWaiters(&Timer->Header);
+        KiReleaseWaiters(&Timer->Header, IO_NO_INCREMENT);
     KiUnlockDispatcher(oldIrql);
 }
 

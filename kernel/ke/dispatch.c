@@ -15,7 +15,16 @@ static VOID ClockInterrupt(PKPRCB Prcb, KIRQL InterruptedIrql)
     KiClockInterrupt(Prcb, InterruptedIrql);
 }
 
-/* The clock, other processors, and what the interrupt controller itself has to say. */
+/* Ends first: the normal routines of APCs run at PASSIVE_LEVEL in here, and may wait. */
+static VOID ApcInterrupt(VOID)
+{
+    ArchEndInterrupt();
+    ArchEnableInterrupts();
+    KiDeliverApcs();
+    ArchDisableInterrupts();
+}
+
+/* The clock, APCs, other processors, and what the interrupt controller itself has to say. */
 static __attribute__((noinline)) VOID SystemInterrupt(ULONG Vector, KIRQL InterruptedIrql)
 {
     PKPRCB prcb = KiEnterInterrupt();
@@ -27,11 +36,13 @@ static __attribute__((noinline)) VOID SystemInterrupt(ULONG Vector, KIRQL Interr
         prcb->InterruptedIrql = InterruptedIrql;
         KiIpiInterrupt();
         ArchEndInterrupt();
+    } else if (Vector == APC_VECTOR) {
+        ApcInterrupt();
     } else if (Vector != SPURIOUS_VECTOR) {
-        /* An APC request (no thread has APCs yet), an APIC error, or nobody's vector. */
+        /* An APIC error, or nobody's vector. */
         if (Vector == ERROR_VECTOR)
             InterlockedIncrement64(&LocalApicErrors);
-        else if (Vector != APC_VECTOR)
+        else
             InterlockedIncrement64(&KiSpuriousInterrupts);
         ArchEndInterrupt();
     }

@@ -38,7 +38,6 @@ VOID KeInitializeEvent(PRKEVENT Event, EVENT_TYPE Type, BOOLEAN State)
  */
 LONG KeSetEvent(PRKEVENT Event, KPRIORITY Increment, BOOLEAN Wait)
 {
-    UNREFERENCED_PARAMETER(Increment);
     RequireSignalIrql(Event, Wait);
 
     KIRQL oldIrql = KiLockDispatcher();
@@ -46,7 +45,7 @@ LONG KeSetEvent(PRKEVENT Event, KPRIORITY Increment, BOOLEAN Wait)
 
     Event->Header.SignalState = 1;
     if (!IsListEmpty(&Event->Header.WaitListHead))
-        KiReleaseWaiters(&Event->Header);
+        KiReleaseWaiters(&Event->Header, Increment);
     KiFinishSignal(oldIrql, Wait);
     return previous;
 }
@@ -62,14 +61,13 @@ LONG KeSetEvent(PRKEVENT Event, KPRIORITY Increment, BOOLEAN Wait)
  */
 LONG KePulseEvent(PRKEVENT Event, KPRIORITY Increment, BOOLEAN Wait)
 {
-    UNREFERENCED_PARAMETER(Increment);
     RequireSignalIrql(Event, Wait);
 
     KIRQL oldIrql = KiLockDispatcher();
     LONG previous = Event->Header.SignalState;
 
     Event->Header.SignalState = 1;
-    KiReleaseWaiters(&Event->Header);
+    KiReleaseWaiters(&Event->Header, Increment);
     Event->Header.SignalState = 0;
     KiFinishSignal(oldIrql, Wait);
     return previous;
@@ -149,7 +147,6 @@ VOID KeInitializeSemaphore(PRKSEMAPHORE Semaphore, LONG Count, LONG Limit)
  */
 LONG KeReleaseSemaphore(PRKSEMAPHORE Semaphore, KPRIORITY Increment, LONG Adjustment, BOOLEAN Wait)
 {
-    UNREFERENCED_PARAMETER(Increment);
     RequireSignalIrql(Semaphore, Wait);
 
     KIRQL oldIrql = KiLockDispatcher();
@@ -163,7 +160,7 @@ LONG KeReleaseSemaphore(PRKSEMAPHORE Semaphore, KPRIORITY Increment, LONG Adjust
                      (ULONG_PTR)__builtin_return_address(0), (ULONG_PTR)Semaphore, 0);
     }
     Semaphore->Header.SignalState = count;
-    KiReleaseWaiters(&Semaphore->Header);
+    KiReleaseWaiters(&Semaphore->Header, Increment);
     KiFinishSignal(oldIrql, Wait);
     return previous;
 }

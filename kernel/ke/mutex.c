@@ -63,12 +63,16 @@ VOID KeInitializeMutant(PRKMUTANT Mutant, BOOLEAN InitialOwner)
  */
 VOID KiFreeMutant(PKMUTANT Mutant, BOOLEAN Abandoned)
 {
-    Mutant->OwnerThread->KernelApcDisable += Mutant->ApcDisable;
+    PKTHREAD owner = Mutant->OwnerThread;
+
+    owner->KernelApcDisable += Mutant->ApcDisable;
+    if (owner->ApcPending)
+        ArchRequestSoftwareInterrupt(APC_LEVEL); /* this thread's, when the IRQL falls */
     RemoveEntryList(&Mutant->MutantListEntry);
     Mutant->OwnerThread = NULL;
     Mutant->Abandoned = Abandoned;
     Mutant->Header.SignalState = 1;
-    KiReleaseWaiters(&Mutant->Header);
+    KiReleaseWaiters(&Mutant->Header, IO_NO_INCREMENT);
 }
 
 /*

@@ -17,6 +17,17 @@ static PKTHREAD LeaveThread(VOID)
 }
 
 /*
+ * Leaving the outermost region: what it has kept away comes now. The look at ApcPending comes after
+ * the write of the count; why no barrier is needed says kernel/ke/apc.c.
+ */
+static VOID CatchUp(PKTHREAD Thread, SHORT Count)
+{
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    if (Count == 0 && Thread->ApcPending)
+        KiRequestApcInterrupt();
+}
+
+/*
  * No normal kernel APCs until the matching leave; nests.
  *
  * IRQL:    <= APC_LEVEL (EnterThread)
@@ -33,7 +44,7 @@ VOID KeEnterCriticalRegion(VOID)
 /*
  * IRQL:    <= APC_LEVEL (LeaveThread)
  * Locks:   none
- * Context: a thread
+ * Context: a thread; its APCs run here if this was the outermost region
  * Returns: nothing
  * Source:  contract T-APC-1, T-APC-3
  */
@@ -44,6 +55,7 @@ VOID KeLeaveCriticalRegion(VOID)
     KI_REQUIRE(thread->KernelApcDisable < 0, DRIVER_VERIFIER_DETECTED_VIOLATION, 0x3E, thread,
                thread->KernelApcDisable, 0);
     thread->KernelApcDisable++;
+    CatchUp(thread, thread->KernelApcDisable);
 }
 
 /*
@@ -74,6 +86,7 @@ VOID KeLeaveGuardedRegion(VOID)
     KI_REQUIRE(thread->SpecialApcDisable < 0, DRIVER_VERIFIER_DETECTED_VIOLATION, 0x3E, thread,
                thread->SpecialApcDisable, 0);
     thread->SpecialApcDisable++;
+    CatchUp(thread, thread->SpecialApcDisable);
 }
 
 /*

@@ -160,9 +160,40 @@ static PKTHREAD BestIn(PKPRCB Owner, ULONG Processor, LONG Above)
     return NULL;
 }
 
+/* Somebody else may be the best for this processor now: it looks as at the end of a quantum. */
+static VOID ChooseAgain(PKPRCB Prcb)
+{
+    Prcb->QuantumEnd = TRUE;
+    KiRequestDispatch(Prcb);
+}
+
+/*
+ * The best thread that stands by for another processor and may run on this one, which would be idle
+ * otherwise. The other one may stay at DISPATCH_LEVEL for long; if not, its interrupt is in vain.
+ */
+static PKTHREAD TakeOver(ULONG Processor)
+{
+    PKPRCB from = NULL;
+    PKTHREAD thread = NULL;
+
+    for (LONG n = 0; n < KeNumberProcessors; n++) {
+        PKTHREAD next = KiProcessorBlock[n]->NextThread;
+        if (next && MayRunOn(next, Processor) && (!thread || next->Priority > thread->Priority)) {
+            thread = next;
+            from = KiProcessorBlock[n];
+        }
+    }
+    if (thread) {
+        from->NextThread = NULL;
+        if (BestIn(from, from->Number, from->CurrentThread->Priority))
+            ChooseAgain(from); /* it lay behind the one that stood by */
+    }
+    return thread;
+}
+
 /*
  * The thread to run on Prcb's processor now: the one that stands by, else the best in all ready
- * lists, its own first, else the idle thread.
+ * lists, its own first, else one that stands by elsewhere, else the idle thread.
  */
 static PKTHREAD SelectThread(PKPRCB Prcb)
 {
@@ -179,10 +210,12 @@ static PKTHREAD SelectThread(PKPRCB Prcb)
         if (other)
             best = other;
     }
-    if (!best)
-        return Prcb->IdleThread;
-    Dequeue(best);
-    return best;
+    if (best) {
+        Dequeue(best);
+        return best;
+    }
+    best = TakeOver(Prcb->Number);
+    return best ? best : Prcb->IdleThread;
 }
 
 /*
@@ -210,6 +243,8 @@ VOID KiSwitchAway(VOID)
     next->Switches++;
     prcb->SwitchCount++;
     prcb->CurrentThread = next;
+    if (next->ApcPending && KiMayDeliverApcs(next))
+        ArchRequestSoftwareInterrupt(APC_LEVEL); /* Next's, when it lowers the IRQL */
     if (old->State == ThreadReady)
         ReadyElsewhere(old);
     KD_TRACE(KD_CLASS_FLOW, TraceThreadSwitch, next, old,
@@ -280,13 +315,6 @@ VOID KiQuantumTick(PKPRCB Prcb)
 
     if (thread == Prcb->IdleThread || --thread->Quantum > 0)
         return;
-    Prcb->QuantumEnd = TRUE;
-    KiRequestDispatch(Prcb);
-}
-
-/* Somebody else may be the best for this processor now: it looks as at the end of a quantum. */
-static VOID ChooseAgain(PKPRCB Prcb)
-{
     Prcb->QuantumEnd = TRUE;
     KiRequestDispatch(Prcb);
 }

@@ -13,6 +13,8 @@ static VOID InitializeThread(PKTHREAD Thread, PVOID StackTop, SIZE_T StackSize)
     InitializeListHead(&Thread->Header.WaitListHead);
     InitializeListHead(&Thread->MutantList);
     InitializeListHead(&Thread->IrpList);
+    InitializeListHead(&Thread->ApcLists[0]);
+    InitializeListHead(&Thread->ApcLists[1]);
     KiInitializeTimer(&Thread->Timer, NotificationTimer);
     Thread->TimeoutBlock.Thread = Thread;
     Thread->StackBase = StackTop;
@@ -110,8 +112,22 @@ static VOID AbandonMutants(PKTHREAD Thread)
 }
 
 /*
- * Ends the current thread: its waiters go on, and its stack is taken back by the reaper, which
- * cannot get the dispatcher lock before the thread has left the stack.
+ * A thread may end in the critical region that a system thread begins in, and in no other. Those of
+ * mutexes that it still owns are a matter for AbandonMutants.
+ */
+static VOID RequireOutsideRegions(PKTHREAD Thread)
+{
+    KI_REQUIRE(!IsListEmpty(&Thread->MutantList) ||
+                   (Thread->KernelApcDisable >= -1 && Thread->SpecialApcDisable == 0),
+               KERNEL_APC_PENDING_DURING_EXIT, 0,
+               Thread->SpecialApcDisable ? Thread->SpecialApcDisable : Thread->KernelApcDisable,
+               KeGetCurrentIrql(), 0);
+    UNREFERENCED_PARAMETER(Thread);
+}
+
+/*
+ * Ends the current thread: its APCs are run down, its waiters go on, and its stack is taken back by
+ * the reaper, which cannot get the dispatcher lock before the thread has left the stack.
  *
  * IRQL:    PASSIVE_LEVEL
  * Locks:   takes the dispatcher lock
@@ -125,13 +141,15 @@ DECLSPEC_NORETURN VOID KiEndThread(NTSTATUS ExitStatus)
 
     PKTHREAD thread = KeGetCurrentThread();
 
+    RequireOutsideRegions(thread);
     IopCancelRequestsOfThread(thread);
+    KiRundownApcs();
     KiLockDispatcher();
     AbandonMutants(thread);
     thread->ExitStatus = ExitStatus;
     thread->State = ThreadTerminated;
     thread->Header.SignalState = 1;
-    KiReleaseWaiters(&thread->Header);
+    KiReleaseWaiters(&thread->Header, IO_NO_INCREMENT);
     PspGiveToReaper(thread);
     KiSwitchAway();
     __builtin_unreachable();

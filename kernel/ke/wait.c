@@ -97,16 +97,35 @@ static VOID UnlinkBlocks(PKTHREAD Thread)
         RemoveEntryList(&Thread->TimeoutBlock.WaitListEntry);
 }
 
-static VOID EndWait(PKTHREAD Thread, LONG64 Status)
+/* Above its base priority by Increment, but not real-time. Each quantum it uses takes one away. */
+static VOID Boost(PKTHREAD Thread, KPRIORITY Increment)
+{
+    KPRIORITY room = LOW_REALTIME_PRIORITY - 1 - Thread->BasePriority;
+    KPRIORITY boosted = Thread->BasePriority + (Increment < room ? Increment : room);
+
+    if (Thread->Priority < boosted)
+        Thread->Priority = (CHAR)boosted;
+}
+
+/*
+ * IRQL:    DISPATCH_LEVEL (not checked)
+ * Locks:   the dispatcher lock is held
+ * Context: any; Thread waits
+ * Returns: nothing
+ * Source:  contract T-DISP-2, T-THREAD-3
+ */
+VOID KiEndWait(PKTHREAD Thread, LONG64 Status, KPRIORITY Increment)
 {
     KD_TRACE(KD_CLASS_FLOW, TraceThreadWake, Thread, Status, 0);
     UnlinkBlocks(Thread);
     Thread->WaitStatus = Status;
+    if (Increment > 0 && Thread->BasePriority < LOW_REALTIME_PRIORITY)
+        Boost(Thread, Increment);
     KiReadyThread(Thread);
 }
 
 /* Ends the wait of a block's thread if the block's object, just signaled, allows it. */
-static BOOLEAN ReleaseOne(PKWAIT_BLOCK Block)
+static BOOLEAN ReleaseOne(PKWAIT_BLOCK Block, KPRIORITY Increment)
 {
     PKTHREAD thread = Block->Thread;
     LONG64 status = STATUS_TIMEOUT;
@@ -114,7 +133,7 @@ static BOOLEAN ReleaseOne(PKWAIT_BLOCK Block)
     if (Block != &thread->TimeoutBlock &&
         !TrySatisfy(thread, thread->WaitCount, thread->WaitType, thread->WaitBlocks, &status))
         return FALSE;
-    EndWait(thread, status);
+    KiEndWait(thread, status, Increment);
     return TRUE;
 }
 
@@ -127,14 +146,14 @@ static BOOLEAN ReleaseOne(PKWAIT_BLOCK Block)
  * Returns: nothing
  * Source:  contract T-DISP-1..2
  */
-VOID KiReleaseWaiters(PDISPATCHER_HEADER Object)
+VOID KiReleaseWaiters(PDISPATCHER_HEADER Object, KPRIORITY Increment)
 {
     PLIST_ENTRY entry = Object->WaitListHead.Flink;
 
     while (Object->SignalState > 0 && entry != &Object->WaitListHead) {
         PKWAIT_BLOCK block = CONTAINING_RECORD(entry, KWAIT_BLOCK, WaitListEntry);
         /* A released thread may have had several blocks in this list: from the start again. */
-        entry = ReleaseOne(block) ? Object->WaitListHead.Flink : entry->Flink;
+        entry = ReleaseOne(block, Increment) ? Object->WaitListHead.Flink : entry->Flink;
     }
 }
 
@@ -152,7 +171,7 @@ VOID KiSignalTimer(PKTIMER Timer)
 {
     KeAcquireSpinLockAtDpcLevel(&KiDispatcherLock);
     Timer->Header.SignalState = 1;
-    KiReleaseWaiters(&Timer->Header);
+    KiReleaseWaiters(&Timer->Header, IO_NO_INCREMENT);
     KeReleaseSpinLockFromDpcLevel(&KiDispatcherLock);
 }
 
@@ -217,10 +236,26 @@ static BOOLEAN Join(PKTHREAD Thread, BOOLEAN TimerSet)
     return FALSE;
 }
 
+/*
+ * Ends the wait without a sleep for an alert, or for a kernel APC that is to run before it: its
+ * interrupt, if it has been requested at all, would be taken by the next thread.
+ */
+static BOOLEAN IsCalledAway(PKTHREAD Thread, BOOLEAN MayBlock)
+{
+    if (Thread->Alertable && KiTakeAlert(Thread, Thread->WaitMode))
+        Thread->WaitStatus = STATUS_ALERTED;
+    else if (MayBlock && Thread->ApcPending && Thread->WaitIrql < APC_LEVEL &&
+             KiMayDeliverApcs(Thread))
+        Thread->WaitStatus = STATUS_KERNEL_APC;
+    else
+        return FALSE;
+    return TRUE;
+}
+
 /* One look under the lock, and one sleep if there is nothing to have. FALSE: not over yet. */
 static BOOLEAN WaitOnce(PKTHREAD Thread, BOOLEAN TimerSet, BOOLEAN MayBlock)
 {
-    if (IsOver(Thread, TimerSet))
+    if (IsOver(Thread, TimerSet) || IsCalledAway(Thread, MayBlock))
         return TRUE;
     if (!MayBlock)
         return FALSE;
@@ -234,34 +269,109 @@ static BOOLEAN WaitOnce(PKTHREAD Thread, BOOLEAN TimerSet, BOOLEAN MayBlock)
 }
 
 /*
- * The wait itself, for any number of objects (none: a delay). The time-out's timer is set with
- * no lock held, after a first look has found that it is needed.
+ * The wait itself, for any number of objects (none: a delay), as far as the next kernel APC. The
+ * time-out's timer is set with no lock held, after a first look has found that it is needed.
  */
-static NTSTATUS Wait(PLARGE_INTEGER Timeout, KIRQL OldIrql)
+static NTSTATUS WaitOrApc(PKTHREAD Thread, PLARGE_INTEGER Timeout)
 {
-    PKTHREAD thread = KeGetCurrentThread();
     BOOLEAN timerSet = FALSE, done;
 
     do {
         BOOLEAN mayBlock = !Timeout || timerSet;
 
         KiLockDispatcher();
-        done = WaitOnce(thread, timerSet, mayBlock);
+        done = WaitOnce(Thread, timerSet, mayBlock);
         if (!done && Timeout && Timeout->QuadPart == 0) {
-            thread->WaitStatus = STATUS_TIMEOUT;
+            Thread->WaitStatus = STATUS_TIMEOUT;
             done = TRUE;
         }
         KeReleaseSpinLockFromDpcLevel(&KiDispatcherLock);
         if (!done && !mayBlock) {
-            KeSetTimer(&thread->Timer, *Timeout, NULL);
+            KeSetTimer(&Thread->Timer, *Timeout, NULL);
             timerSet = TRUE;
         }
     } while (!done);
     if (timerSet)
-        KeCancelTimer(&thread->Timer);
+        KeCancelTimer(&Thread->Timer);
+    return (NTSTATUS)Thread->WaitStatus;
+}
 
-    /* A DPC that runs when the IRQL falls may poll an object, in this thread's name. */
-    NTSTATUS status = (NTSTATUS)thread->WaitStatus;
+/* What the KTHREAD says of a wait, set aside while APCs run: they may wait themselves. */
+typedef struct _WAIT_COPY {
+    KIRQL WaitIrql;
+    KWAIT_REASON WaitReason;
+    WAIT_TYPE WaitType;
+    BOOLEAN Alertable;
+    KPROCESSOR_MODE WaitMode;
+    ULONG WaitCount;
+    PKWAIT_BLOCK WaitBlocks;
+    KWAIT_BLOCK OwnWaitBlocks[THREAD_WAIT_OBJECTS];
+} WAIT_COPY;
+
+static VOID SetAside(const KTHREAD *Thread, WAIT_COPY *Copy)
+{
+    Copy->WaitIrql = Thread->WaitIrql;
+    Copy->WaitReason = Thread->WaitReason;
+    Copy->WaitType = Thread->WaitType;
+    Copy->Alertable = Thread->Alertable;
+    Copy->WaitMode = Thread->WaitMode;
+    Copy->WaitCount = Thread->WaitCount;
+    Copy->WaitBlocks = Thread->WaitBlocks;
+    memcpy(Copy->OwnWaitBlocks, Thread->OwnWaitBlocks, sizeof(Copy->OwnWaitBlocks));
+}
+
+static VOID TakeUp(PKTHREAD Thread, const WAIT_COPY *Copy)
+{
+    Thread->WaitIrql = Copy->WaitIrql;
+    Thread->WaitReason = Copy->WaitReason;
+    Thread->WaitType = Copy->WaitType;
+    Thread->Alertable = Copy->Alertable;
+    Thread->WaitMode = Copy->WaitMode;
+    Thread->WaitCount = Copy->WaitCount;
+    Thread->WaitBlocks = Copy->WaitBlocks;
+    memcpy(Thread->OwnWaitBlocks, Copy->OwnWaitBlocks, sizeof(Thread->OwnWaitBlocks));
+}
+
+/* A pause of the wait, at the IRQL that it was called at. */
+static VOID PauseForApcs(PKTHREAD Thread)
+{
+    WAIT_COPY copy;
+
+    SetAside(Thread, &copy);
+    ArchRequestSoftwareInterrupt(APC_LEVEL);
+    KiLowerIrql(copy.WaitIrql); /* they run here */
+    KiRaiseIrql(DISPATCH_LEVEL);
+    TakeUp(Thread, &copy);
+}
+
+/* How long it is to DueTime, as a relative time-out; 0 if that has passed. */
+static LONG64 TimeUntil(ULONG64 DueTime)
+{
+    LONG64 left = (LONG64)(DueTime - KiQueryInterruptTime());
+
+    return left > 0 ? -left : 0;
+}
+
+/*
+ * The wait whole, then OldIrql. A kernel APC only interrupts it: the wait begins anew, behind all
+ * others, with what is left of its time. Meanwhile the thread is in no list: a signal that stays is
+ * found afterwards, a pulse is missed (T-KePulseEvent-1).
+ */
+static NTSTATUS Wait(PKTHREAD Thread, PLARGE_INTEGER Timeout, KIRQL OldIrql)
+{
+    LARGE_INTEGER left;
+    NTSTATUS status;
+
+    while ((status = WaitOrApc(Thread, Timeout)) == STATUS_KERNEL_APC) {
+        ULONG64 due = Thread->Timer.DueTime.QuadPart;
+
+        PauseForApcs(Thread);
+        if (Timeout && Timeout->QuadPart < 0) {
+            left.QuadPart = TimeUntil(due);
+            Timeout = &left;
+        }
+    }
+    /* The status is at hand before a DPC that runs here polls an object in this thread's name. */
     KiLowerIrql(OldIrql);
     return status;
 }
@@ -341,7 +451,7 @@ static BOOLEAN HasDuplicate(ULONG Count, PVOID Objects[])
  * IRQL:    any; above APC_LEVEL only to test (*Timeout = 0, <= DISPATCH_LEVEL)
  * Locks:   takes the dispatcher lock
  * Context: a thread; not a DPC, unless to test
- * Returns: STATUS_WAIT_0 + index, STATUS_ABANDONED_WAIT_0 + index, STATUS_TIMEOUT,
+ * Returns: STATUS_WAIT_0 + index, STATUS_ABANDONED_WAIT_0 + index, STATUS_TIMEOUT, STATUS_ALERTED,
  *          STATUS_INVALID_PARAMETER_MIX for an object twice in WaitAll
  * Source:  contract T-WAIT-1..10, T-WAIT-IRQL-1..3
  */
@@ -352,7 +462,6 @@ NTSTATUS KeWaitForMultipleObjects(ULONG Count, PVOID Object[], WAIT_TYPE WaitTyp
 {
     PKTHREAD thread = KeGetCurrentThread();
 
-    UNREFERENCED_PARAMETER(Alertable); /* nobody can alert a thread */
     if (Count > MAXIMUM_WAIT_OBJECTS || (!WaitBlockArray && Count > THREAD_WAIT_OBJECTS))
         KeBugCheckEx(MAXIMUM_WAIT_OBJECTS_EXCEEDED, Count, 0, 0, 0);
     for (ULONG n = 0; n < Count; n++)
@@ -365,8 +474,10 @@ NTSTATUS KeWaitForMultipleObjects(ULONG Count, PVOID Object[], WAIT_TYPE WaitTyp
     }
     thread->WaitType = WaitType;
     thread->WaitReason = WaitReason;
+    thread->WaitMode = WaitMode;
+    thread->Alertable = Alertable;
     PrepareBlocks(thread, Count, Object, WaitBlockArray ? WaitBlockArray : thread->OwnWaitBlocks);
-    return Wait(Timeout, oldIrql);
+    return Wait(thread, Timeout, oldIrql);
 }
 
 /*
@@ -375,7 +486,7 @@ NTSTATUS KeWaitForMultipleObjects(ULONG Count, PVOID Object[], WAIT_TYPE WaitTyp
  * IRQL:    any; above APC_LEVEL only to test (*Timeout = 0, <= DISPATCH_LEVEL)
  * Locks:   takes the dispatcher lock
  * Context: a thread; not a DPC, unless to test
- * Returns: STATUS_SUCCESS, STATUS_ABANDONED_WAIT_0, STATUS_TIMEOUT
+ * Returns: STATUS_SUCCESS, STATUS_ABANDONED_WAIT_0, STATUS_TIMEOUT, STATUS_ALERTED
  * Source:  contract T-WAIT-1..10, T-WAIT-IRQL-1..3
  */
 NTSTATUS KeWaitForSingleObject(PVOID Object, KWAIT_REASON WaitReason, KPROCESSOR_MODE WaitMode,
@@ -392,7 +503,7 @@ NTSTATUS KeWaitForSingleObject(PVOID Object, KWAIT_REASON WaitReason, KPROCESSOR
  * IRQL:    any, fatal above APC_LEVEL
  * Locks:   takes the dispatcher lock
  * Context: a thread
- * Returns: STATUS_SUCCESS
+ * Returns: STATUS_SUCCESS, STATUS_ALERTED
  * Source:  contract T-KeDelayExecutionThread-1..4
  */
 NTSTATUS KeDelayExecutionThread(KPROCESSOR_MODE WaitMode, BOOLEAN Alertable,
@@ -400,18 +511,18 @@ NTSTATUS KeDelayExecutionThread(KPROCESSOR_MODE WaitMode, BOOLEAN Alertable,
 {
     PKTHREAD thread = KeGetCurrentThread();
 
-    UNREFERENCED_PARAMETER(WaitMode);
-    UNREFERENCED_PARAMETER(Alertable);
     if ((KeGetCurrentIrql() > APC_LEVEL && !thread->WaitNext) || KiKeepsDispatchRules())
         RefuseToBlock(Interval, KeGetCurrentIrql(), Interval);
     KIRQL oldIrql = BeginWait(thread, Interval, Interval);
     thread->WaitType = WaitAny;
     thread->WaitReason = DelayExecution;
+    thread->WaitMode = WaitMode;
+    thread->Alertable = Alertable;
     PrepareBlocks(thread, 0, NULL, NULL);
     if (Interval->QuadPart == 0) {
         KeGetCurrentPrcb()->QuantumEnd = TRUE;
         KiRequestDispatch(KeGetCurrentPrcb());
     }
-    Wait(Interval, oldIrql);
-    return STATUS_SUCCESS;
+    NTSTATUS status = Wait(thread, Interval, oldIrql);
+    return status == STATUS_TIMEOUT ? STATUS_SUCCESS : status;
 }

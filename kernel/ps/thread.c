@@ -57,7 +57,7 @@ VOID PspGiveToReaper(PKTHREAD Thread)
 {
     InsertTailList(&EndedThreads, &Thread->ReadyListEntry);
     ThreadHasEnded.Header.SignalState = 1;
-    KiReleaseWaiters(&ThreadHasEnded.Header);
+    KiReleaseWaiters(&ThreadHasEnded.Header, IO_NO_INCREMENT);
 }
 
 static VOID AddToList(PKTHREAD Thread)
@@ -198,6 +198,29 @@ NTSTATUS PsTerminateSystemThread(NTSTATUS ExitStatus)
     if (!KeGetCurrentThread()->System)
         return STATUS_INVALID_PARAMETER;
     KiEndThread(ExitStatus);
+}
+
+/*
+ * Alerts the thread behind a handle.
+ *
+ * IRQL:    PASSIVE_LEVEL
+ * Locks:   takes the dispatcher lock
+ * Context: a thread
+ * Returns: STATUS_SUCCESS, or why there is no such thread
+ * Source:  contract T-WAIT-10
+ */
+NTSTATUS ZwAlertThread(HANDLE ThreadHandle)
+{
+    KI_REQUIRE_IRQL_AT_MOST(PASSIVE_LEVEL, 0x2001C, "IrqlPsPassive", ThreadHandle);
+
+    PVOID thread;
+    NTSTATUS status = ObReferenceObjectByHandle(ThreadHandle, THREAD_ALL_ACCESS, *PsThreadType,
+                                                KernelMode, &thread, NULL);
+    if (!NT_SUCCESS(status))
+        return status;
+    KeAlertThread(thread, KernelMode);
+    ObfDereferenceObject(thread);
+    return STATUS_SUCCESS;
 }
 
 /*
