@@ -35,6 +35,8 @@ The machine
   --machine NAME    q35 (the default) or pc; q35,hpet=off or pc,hpet=off leaves out the HPET
   --clock NAME      apic (the default) or hpet: what interrupts when a timer is due
   --icount          deterministic: virtual time advances by 16 ns an instruction
+  --device SPEC     add a device, as QEMU's -device does; any number of times. The educational PCI
+                    device edu is always there, but for --icount: it has a clock of its own
   --kvm             use KVM instead of software emulation
   --display         open a window with the screen
 
@@ -85,14 +87,14 @@ trace_events=131072 # a processor: 4 MB
 smp='' memory=256 machine=q35 clock=apic icount=0 kvm=0 display=0
 test=0 bench=0 verbose=() suite='' build='' debug=0 serial='' trace='' timeout='' dry_run=0
 record='' replay='' given=()
-command_line='' command_line_given=0 others=''
+command_line='' command_line_given=0 others='' devices=()
 
 while (($# > 0)); do
     option=$1
     shift
     case $option in
     --smp | --memory | --machine | --clock | --suite | --build | --serial | --trace | --timeout | \
-        --record | --replay)
+        --record | --replay | --device)
         (($# > 0)) || refuse "$option needs a value; --help explains it"
         value=$1
         shift
@@ -144,6 +146,11 @@ while (($# > 0)); do
     --clock)
         [[ $value =~ ^(apic|hpet)$ ]] || refuse "--clock takes apic or hpet, not '$value'"
         clock=$value
+        ;;
+    --device)
+        [[ $value =~ ^[A-Za-z0-9][A-Za-z0-9_.,=:/-]*$ ]] ||
+            refuse "--device takes what QEMU's -device takes, not '$value'"
+        devices+=(-device "$value")
         ;;
     --icount) icount=1 ;;
     --kvm) kvm=1 ;;
@@ -372,11 +379,12 @@ if [[ -n $record$replay ]]; then
 elif ((icount)); then
     qemu+=(-smp "${smp:-1}" -icount 'shift=4,sleep=off' -rtc 'clock=vm,base=2026-01-01')
 else
-    qemu+=(-smp "${smp:-4}")
+    qemu+=(-smp "${smp:-4}" -device edu)
 fi
 if [[ -z $record$replay ]]; then
     qemu+=(-drive "format=raw,file=fat:rw:${folder//,/,,}/esp")
 fi
+qemu+=("${devices[@]}")
 if ((display)); then
     ((dry_run)) || qemu-system-x86_64 -display help | grep -qE '^(gtk|sdl)' ||
         refuse "QEMU cannot open a window here; Debian has that in the package qemu-system-gui"

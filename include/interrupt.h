@@ -20,11 +20,24 @@ struct _DEVICE_OBJECT;
 typedef BOOLEAN KSERVICE_ROUTINE(struct _KINTERRUPT *Interrupt, PVOID ServiceContext);
 typedef KSERVICE_ROUTINE *PKSERVICE_ROUTINE;
 
+/* The same for message MessageId of a device; the table of the connection says which is which. */
+typedef BOOLEAN KMESSAGE_SERVICE_ROUTINE(struct _KINTERRUPT *Interrupt, PVOID ServiceContext,
+                                         ULONG MessageId);
+typedef KMESSAGE_SERVICE_ROUTINE *PKMESSAGE_SERVICE_ROUTINE;
+
 /* SynchCritSection: runs as the ISR does, hence never beside it. Source: T-KSYNC-1 */
 typedef BOOLEAN KSYNCHRONIZE_ROUTINE(PVOID SynchronizeContext);
 typedef KSYNCHRONIZE_ROUTINE *PKSYNCHRONIZE_ROUTINE;
 
 typedef enum _KINTERRUPT_MODE { LevelSensitive, Latched } KINTERRUPT_MODE;
+
+typedef enum _KINTERRUPT_POLARITY {
+    InterruptPolarityUnknown,
+    InterruptActiveHigh,
+    InterruptRisingEdge = InterruptActiveHigh,
+    InterruptActiveLow,
+    InterruptFallingEdge = InterruptActiveLow
+} KINTERRUPT_POLARITY;
 
 /*
  * Connects an ISR to a device vector. SpinLock NULL: the object brings its own.
@@ -71,19 +84,65 @@ typedef struct _IO_CONNECT_INTERRUPT_LINE_BASED_PARAMETERS {
     BOOLEAN FloatingSave;
 } IO_CONNECT_INTERRUPT_LINE_BASED_PARAMETERS;
 
+/* The messages of a device: what it writes, and what that calls. Made and freed by the kernel. */
+typedef struct _IO_INTERRUPT_MESSAGE_INFO_ENTRY {
+    PHYSICAL_ADDRESS MessageAddress;
+    KAFFINITY TargetProcessorSet;
+    PKINTERRUPT InterruptObject;
+    ULONG MessageData;
+    ULONG Vector;
+    KIRQL Irql;
+    KINTERRUPT_MODE Mode;
+    KINTERRUPT_POLARITY Polarity;
+} IO_INTERRUPT_MESSAGE_INFO_ENTRY, *PIO_INTERRUPT_MESSAGE_INFO_ENTRY;
+
+typedef struct _IO_INTERRUPT_MESSAGE_INFO {
+    KIRQL UnifiedIrql; /* at which all of the routines run */
+    ULONG MessageCount;
+    IO_INTERRUPT_MESSAGE_INFO_ENTRY MessageInfo[1]; /* by MessageId */
+} IO_INTERRUPT_MESSAGE_INFO, *PIO_INTERRUPT_MESSAGE_INFO;
+
+ASSERT_SIZE(IO_INTERRUPT_MESSAGE_INFO_ENTRY, 0x30);
+ASSERT_OFFSET(IO_INTERRUPT_MESSAGE_INFO_ENTRY, InterruptObject, 0x10);
+ASSERT_OFFSET(IO_INTERRUPT_MESSAGE_INFO_ENTRY, MessageData, 0x18);
+ASSERT_OFFSET(IO_INTERRUPT_MESSAGE_INFO_ENTRY, Irql, 0x20);
+ASSERT_OFFSET(IO_INTERRUPT_MESSAGE_INFO_ENTRY, Mode, 0x24);
+ASSERT_OFFSET(IO_INTERRUPT_MESSAGE_INFO_ENTRY, Polarity, 0x28);
+ASSERT_OFFSET(IO_INTERRUPT_MESSAGE_INFO, MessageInfo, 0x8);
+
+/* What is set on return, the table or the object, is told by the parameters' Version. */
+typedef struct _IO_CONNECT_INTERRUPT_MESSAGE_BASED_PARAMETERS {
+    struct _DEVICE_OBJECT *PhysicalDeviceObject;
+    union {
+        PVOID *Generic;
+        PIO_INTERRUPT_MESSAGE_INFO *InterruptMessageTable;
+        PKINTERRUPT *InterruptObject;
+    } ConnectionContext;
+    PKMESSAGE_SERVICE_ROUTINE MessageServiceRoutine;
+    PVOID ServiceContext;
+    PKSPIN_LOCK SpinLock;
+    KIRQL SynchronizeIrql; /* a minimum */
+    BOOLEAN FloatingSave;
+    PKSERVICE_ROUTINE FallBackServiceRoutine; /* for a device with a line only; or NULL */
+} IO_CONNECT_INTERRUPT_MESSAGE_BASED_PARAMETERS;
+
 typedef struct _IO_CONNECT_INTERRUPT_PARAMETERS {
     ULONG Version;
     union {
         IO_CONNECT_INTERRUPT_FULLY_SPECIFIED_PARAMETERS FullySpecified;
         IO_CONNECT_INTERRUPT_LINE_BASED_PARAMETERS LineBased;
+        IO_CONNECT_INTERRUPT_MESSAGE_BASED_PARAMETERS MessageBased;
     };
 } IO_CONNECT_INTERRUPT_PARAMETERS, *PIO_CONNECT_INTERRUPT_PARAMETERS;
+
+ASSERT_SIZE(IO_CONNECT_INTERRUPT_PARAMETERS, 0x50);
 
 typedef struct _IO_DISCONNECT_INTERRUPT_PARAMETERS {
     ULONG Version;
     union {
         PVOID Generic;
         PKINTERRUPT InterruptObject;
+        PIO_INTERRUPT_MESSAGE_INFO InterruptMessageTable;
     } ConnectionContext;
 } IO_DISCONNECT_INTERRUPT_PARAMETERS, *PIO_DISCONNECT_INTERRUPT_PARAMETERS;
 
@@ -92,6 +151,7 @@ typedef struct _IO_REPORT_INTERRUPT_ACTIVE_STATE_PARAMETERS {
     union {
         PVOID Generic;
         PKINTERRUPT InterruptObject;
+        PIO_INTERRUPT_MESSAGE_INFO InterruptMessageTable;
     } ConnectionContext;
 } IO_REPORT_INTERRUPT_ACTIVE_STATE_PARAMETERS, *PIO_REPORT_INTERRUPT_ACTIVE_STATE_PARAMETERS;
 

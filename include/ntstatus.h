@@ -60,4 +60,7 @@
 #define STATUS_NOT_FOUND                ((NTSTATUS)0xC0000225)
 #define STATUS_DEVICE_REMOVED           ((NTSTATUS)0xC00002B6)
 
+/* Of devices and their resources. */
+#define STATUS_DEVICE_CONFIGURATION_ERROR ((NTSTATUS)0xC0000182)
+
 #endif

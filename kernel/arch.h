@@ -121,6 +121,14 @@ NTSTATUS ArchLineOfVector(UCHAR Vector, ARCH_LINE *Line);
 NTSTATUS ArchOpenLine(const ARCH_LINE *Line, ULONG Processor);
 VOID ArchCloseLine(const ARCH_LINE *Line);
 
+/* What a device has to write, and where, so that a vector arrives at a processor. Any IRQL. */
+typedef struct _ARCH_MESSAGE {
+    ULONG64 Address;
+    ULONG Data;
+} ARCH_MESSAGE;
+
+ARCH_MESSAGE ArchMessage(ULONG Processor, UCHAR Vector);
+
 /* ---- PCI ---- */
 
 typedef struct _ARCH_PCI_ADDRESS {

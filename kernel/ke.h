@@ -502,6 +502,13 @@ typedef struct _KINTERRUPT_INFORMATION {
 typedef VOID KINTERRUPT_VISITOR(const KINTERRUPT_INFORMATION *Information, PVOID Context);
 VOID KiVisitInterrupts(KINTERRUPT_VISITOR *Visit, PVOID Context);
 
+/*
+ * Count consecutive vectors of one IRQL for a device's messages, with Aligned at a multiple of
+ * Count; 0 if there is no room. <= DISPATCH_LEVEL. kernel/ke/msgvector.c
+ */
+UCHAR KiAllocateMessageVectors(ULONG Count, BOOLEAN Aligned);
+VOID KiFreeMessageVectors(UCHAR First, ULONG Count);
+
 /* ---- bug checks ---- */
 
 /* TRUE from the first KeBugCheckEx on: locks of the console are ignored. */

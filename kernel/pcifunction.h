@@ -67,6 +67,15 @@ VOID IopPciReadWindows(PPCI_FUNCTION Bridge);
 /* The offset of the first capability with this identifier, 0 if there is none. Any IRQL. */
 USHORT IopPciFindCapability(ARCH_PCI_ADDRESS Address, UCHAR CapabilityId);
 
+/* ---- pcimsi.c: messages instead of the line ---- */
+
+ULONG IopPciMessageCount(const PCI_FUNCTION *Function); /* 0: it has none. Any IRQL */
+
+/* Message n is sent as Messages[n] says; plain MSI: as the first one says. PASSIVE_LEVEL. */
+NTSTATUS IopPciEnableMessages(const PCI_FUNCTION *Function, const ARCH_MESSAGE *Messages,
+                              ULONG Count);
+VOID IopPciDisableMessages(const PCI_FUNCTION *Function);
+
 /* ---- pcibus.c: the functions of this machine ---- */
 
 VOID IopPciInitialize(VOID);

@@ -14,7 +14,7 @@ WRONG = [
     ["--smp", "0"], ["--smp", "65"], ["--smp", "x"], ["--smp", "-1"], ["--smp", "010"], ["--smp"],
     ["--memory", "1"], ["--memory", "much"], ["--machine", "foo"], ["--clock", "sundial"],
     ["--timeout", "0"], ["--timeout", "soon"], ["--serial", "/nonexistent/file"], ["--serial", "/"],
-    ["--suite", "a b"], ["--suite", ""], ["--build", "fast"], ["--no-such-option"], ["word"],
+    ["--suite", "a b"], ["--device", "edu -S"], ["--device"], ["--suite", ""], ["--build", "fast"], ["--no-such-option"], ["word"],
     ["--bench", "--smp", "2"], ["--verbose"],
     ["--test", "--smp", "2"], ["--icount", "--kvm"], ["--suite", "x", "--build", "free"],
     ["--replay", "/nonexistent"], ["--replay", "/tmp", "--smp", "2"], ["--record", "/tmp"],
@@ -23,13 +23,15 @@ WRONG = [
 ]
 
 OPTIONS = ["--test", "--suite", "--build", "--debug", "--smp", "--memory", "--machine", "--clock",
-           "--icount", "--kvm", "--display", "--serial", "--timeout", "--dry-run", "--help"]
+           "--icount", "--kvm", "--display", "--serial", "--device", "--timeout", "--dry-run", "--help"]
 
 DRY_RUNS = [  # arguments, what the command must and must not contain
     ([], ["-smp 4", "-m 256", "q35", "-bios", "isa-debug-exit"], ["kvm", "-S ", "icount"]),
-    (["--smp", "7", "--memory", "512"], ["-smp 7", "-m 512"], []),
+    (["--smp", "7", "--memory", "512"], ["-smp 7", "-m 512", "-device edu"], []),
     (["--machine", "pc"], ["-machine pc"], ["q35"]),
-    (["--icount"], ["-icount", "-smp 1", "clock=vm"], []),
+    (["--icount"], ["-icount", "-smp 1", "clock=vm"], ["-device edu"]),
+    (["--device", "edu,addr=9", "--device", "e1000e"], ["-device edu,addr=9", "-device e1000e"],
+     []),
     (["--icount", "--smp", "2"], ["-icount", "-smp 2"], []),
     (["--kvm"], ["kvm"], ["tcg"]),
     (["--debug"], ["-S ", "-gdb", "1234"], []),

@@ -48,6 +48,13 @@ ConnectFullySpecified(const IO_CONNECT_INTERRUPT_FULLY_SPECIFIED_PARAMETERS *Par
     return KiConnectInterrupt(Parameters);
 }
 
+static ULONG MessageCountOf(PDEVICE_OBJECT PhysicalDevice)
+{
+    const DEVICE_MESSAGES *messages = PhysicalDevice->DeviceObjectExtension->Messages;
+
+    return messages ? messages->Count : 0;
+}
+
 /*
  * The device's line says vector, IRQL and mode; a level-triggered one can have other devices on it.
  */
@@ -60,6 +67,8 @@ static NTSTATUS ConnectLineBased(const IO_CONNECT_INTERRUPT_LINE_BASED_PARAMETER
 
     if (!Parameters->PhysicalDeviceObject)
         return STATUS_INVALID_PARAMETER;
+    if (MessageCountOf(Parameters->PhysicalDeviceObject) > 1)
+        return STATUS_INVALID_DEVICE_REQUEST;
     vector = IopGetDeviceVector(Parameters->PhysicalDeviceObject);
     if (vector == 0)
         return STATUS_NOT_FOUND;
@@ -82,14 +91,42 @@ static NTSTATUS ConnectLineBased(const IO_CONNECT_INTERRUPT_LINE_BASED_PARAMETER
 }
 
 /*
- * Connects a service routine to an interrupt that Parameters describe in one of several ways. No
- * device has message-signaled interrupts yet.
+ * By messages if the device has been given some, else by its line, if the driver has a routine for
+ * that. Version tells which.
+ */
+static NTSTATUS ConnectMessageBased(PIO_CONNECT_INTERRUPT_PARAMETERS Parameters)
+{
+    const IO_CONNECT_INTERRUPT_MESSAGE_BASED_PARAMETERS *wanted = &Parameters->MessageBased;
+
+    if (!wanted->PhysicalDeviceObject)
+        return STATUS_INVALID_PARAMETER;
+    if (MessageCountOf(wanted->PhysicalDeviceObject))
+        return IopConnectMessages(wanted->PhysicalDeviceObject->DeviceObjectExtension->Messages,
+                                  wanted);
+    if (!wanted->FallBackServiceRoutine)
+        return STATUS_NOT_FOUND;
+
+    IO_CONNECT_INTERRUPT_LINE_BASED_PARAMETERS line = {
+        .PhysicalDeviceObject = wanted->PhysicalDeviceObject,
+        .InterruptObject = wanted->ConnectionContext.InterruptObject,
+        .ServiceRoutine = wanted->FallBackServiceRoutine,
+        .ServiceContext = wanted->ServiceContext,
+        .SpinLock = wanted->SpinLock,
+        .SynchronizeIrql = wanted->SynchronizeIrql,
+    };
+    Parameters->Version = CONNECT_LINE_BASED;
+    return ConnectLineBased(&line);
+}
+
+/*
+ * Connects a service routine to an interrupt that Parameters describe in one of several ways.
  *
  * IRQL:    PASSIVE_LEVEL
  * Locks:   none
  * Context: AddDevice
- * Returns: STATUS_INVALID_PARAMETER, _1 (version), _10 (no processor), STATUS_NOT_FOUND,
- *          STATUS_INSUFFICIENT_RESOURCES; Version is then one that this kernel can do
+ * Returns: STATUS_INVALID_PARAMETER, _1 (version; it is then one that this kernel can do), _10 (no
+ *          processor), STATUS_NOT_FOUND, STATUS_INVALID_DEVICE_REQUEST (by line, for a device
+ *          with several messages), STATUS_INSUFFICIENT_RESOURCES
  * Source:  contract T-IoConnectInterruptEx-1..5
  */
 NTSTATUS IoConnectInterruptEx(PIO_CONNECT_INTERRUPT_PARAMETERS Parameters)
@@ -104,8 +141,7 @@ NTSTATUS IoConnectInterruptEx(PIO_CONNECT_INTERRUPT_PARAMETERS Parameters)
     case CONNECT_LINE_BASED:
         return ConnectLineBased(&Parameters->LineBased);
     case CONNECT_MESSAGE_BASED:
-        Parameters->Version = CONNECT_FULLY_SPECIFIED;
-        return STATUS_NOT_FOUND;
+        return ConnectMessageBased(Parameters);
     default:
         Parameters->Version = CONNECT_FULLY_SPECIFIED;
         return STATUS_INVALID_PARAMETER_1;
@@ -128,7 +164,7 @@ VOID IoDisconnectInterrupt(PKINTERRUPT InterruptObject)
 }
 
 /*
- * Disconnects what IoConnectInterruptEx has connected: so far always one interrupt object.
+ * Disconnects what IoConnectInterruptEx has connected: one interrupt object, or all of a table.
  *
  * IRQL:    PASSIVE_LEVEL
  * Locks:   none
@@ -139,7 +175,18 @@ VOID IoDisconnectInterrupt(PKINTERRUPT InterruptObject)
 VOID IoDisconnectInterruptEx(PIO_DISCONNECT_INTERRUPT_PARAMETERS Parameters)
 {
     KI_REQUIRE_IRQL_AT_MOST(PASSIVE_LEVEL, RULE_IRQL_IO_PASSIVE, "IrqlIoPassive4", Parameters);
-    KiDisconnectInterrupt(Parameters->ConnectionContext.InterruptObject);
+    if (Parameters->Version == CONNECT_MESSAGE_BASED)
+        IopDisconnectMessages(Parameters->ConnectionContext.InterruptMessageTable);
+    else
+        KiDisconnectInterrupt(Parameters->ConnectionContext.InterruptObject);
+}
+
+static VOID SetActive(const IO_REPORT_INTERRUPT_ACTIVE_STATE_PARAMETERS *Parameters, BOOLEAN Active)
+{
+    if (Parameters->Version == CONNECT_MESSAGE_BASED)
+        IopSetMessagesActive(Parameters->ConnectionContext.InterruptMessageTable, Active);
+    else
+        KiSetInterruptActive(Parameters->ConnectionContext.InterruptObject, Active);
 }
 
 /*
@@ -154,7 +201,7 @@ VOID IoDisconnectInterruptEx(PIO_DISCONNECT_INTERRUPT_PARAMETERS Parameters)
 VOID IoReportInterruptActive(PIO_REPORT_INTERRUPT_ACTIVE_STATE_PARAMETERS Parameters)
 {
     KI_REQUIRE_IRQL_AT_MOST(DISPATCH_LEVEL, RULE_IRQL_DISPATCH, "IrqlIoDispatch", Parameters);
-    KiSetInterruptActive(Parameters->ConnectionContext.InterruptObject, TRUE);
+    SetActive(Parameters, TRUE);
 }
 
 /*
@@ -169,7 +216,7 @@ VOID IoReportInterruptActive(PIO_REPORT_INTERRUPT_ACTIVE_STATE_PARAMETERS Parame
 VOID IoReportInterruptInactive(PIO_REPORT_INTERRUPT_ACTIVE_STATE_PARAMETERS Parameters)
 {
     KI_REQUIRE_IRQL_AT_MOST(DISPATCH_LEVEL, RULE_IRQL_DISPATCH, "IrqlIoDispatch", Parameters);
-    KiSetInterruptActive(Parameters->ConnectionContext.InterruptObject, FALSE);
+    SetActive(Parameters, FALSE);
 }
 
 /*

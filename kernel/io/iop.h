@@ -16,6 +16,20 @@
 #define IO_TYPE_TIMER            9
 #define IO_TYPE_DEVICE_EXTENSION 13
 
+struct _PCI_FUNCTION;
+
+/*
+ * The messages that a physical device may interrupt with: vectors FirstVector, FirstVector + 1...
+ * Constant from the start of the device to its removal; Connection: who starts and stops it.
+ */
+#define MAXIMUM_MESSAGES 16
+typedef struct _DEVICE_MESSAGES {
+    struct _PCI_FUNCTION *Function;
+    ULONG Count;
+    UCHAR FirstVector;
+    struct _MESSAGE_CONNECTION *Connection; /* NULL: not connected */
+} DEVICE_MESSAGES, *PDEVICE_MESSAGES;
+
 /*
  * The kernel's part of a device object, behind the driver's extension. IopDeviceLock, but for the
  * fields of StartIo.
@@ -28,6 +42,7 @@ typedef struct _DEVOBJ_EXTENSION {
     SIZE_T ExtensionSize;      /* of the driver's extension, in bytes */
     ULONG Vector;              /* the vector of the device's interrupt line; 0: it has none */
     ULONG OpenCount;           /* file objects */
+    PDEVICE_MESSAGES Messages; /* of a physical device; NULL: none */
     BOOLEAN DeletePending;     /* IoDeleteDevice has been called */
     BOOLEAN UnloadPending;     /* its driver is being unloaded: nobody opens it any more */
 
@@ -77,6 +92,16 @@ VOID IopFreeDriver(PLOADED_DRIVER Driver);
  */
 VOID IopInitializePnp(VOID);
 NTSTATUS IopCreatePhysicalDevice(PCSTR DriverName, PDEVICE_OBJECT *PhysicalDevice);
+
+/* Messages of a device: vectors, connections. PASSIVE_LEVEL. kernel/io/message.c */
+NTSTATUS IopAssignMessages(PDEVICE_OBJECT PhysicalDevice, struct _PCI_FUNCTION *Function,
+                           ULONG Limit);
+VOID IopReleaseMessages(PDEVICE_OBJECT PhysicalDevice);
+NTSTATUS IopConnectMessages(PDEVICE_MESSAGES Messages,
+                            const IO_CONNECT_INTERRUPT_MESSAGE_BASED_PARAMETERS *Parameters);
+VOID IopDisconnectMessages(PIO_INTERRUPT_MESSAGE_INFO Table);
+VOID IopSetMessagesActive(PIO_INTERRUPT_MESSAGE_INFO Table, BOOLEAN Active); /* <= DISPATCH */
+PVOID IopRoutineOfMessages(PDEVICE_OBJECT PhysicalDevice);
 
 /*
  * Looks for what a driver has left behind: bug check, or devices, which are deleted.

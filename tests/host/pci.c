@@ -1,4 +1,4 @@
-/* sources: kernel/io/pciscan.c kernel/io/pcibar.c kernel/io/pcicap.c kernel/io/pcidata.c tests/host/support/support.c */
+/* sources: kernel/io/pciscan.c kernel/io/pcibar.c kernel/io/pcicap.c kernel/io/pcidata.c kernel/io/pcimsi.c tests/host/support/support.c */
 /* The PCI decoders against a configuration space that remembers what may be written where. */
 #include "support/support.h"
 #include "pcifunction.h"
@@ -55,6 +55,23 @@ VOID ArchWritePciConfig(ARCH_PCI_ADDRESS Address, ULONG Offset, ULONG Bytes, ULO
         function->Bytes[Offset + i] =
             (UCHAR)((function->Bytes[Offset + i] & ~mask) | (byte & mask));
     }
+}
+
+/* A function's memory: what is mapped has to lie in it. */
+#define TABLE_AT 0xFEB00800u
+static ULONG Table[8 * 4];
+
+PVOID MmMapIoSpace(PHYSICAL_ADDRESS PhysicalAddress, SIZE_T NumberOfBytes,
+                   MEMORY_CACHING_TYPE CacheType)
+{
+    assert_int_equal(PhysicalAddress.QuadPart, TABLE_AT);
+    assert_true(NumberOfBytes <= sizeof(Table) && CacheType == MmNonCached);
+    return Table;
+}
+
+VOID MmUnmapIoSpace(PVOID BaseAddress, SIZE_T NumberOfBytes)
+{
+    assert_true(BaseAddress == Table && NumberOfBytes <= sizeof(Table));
 }
 
 /* The pool of this test. */
@@ -396,6 +413,91 @@ static void RandomHeaders(void **State)
     }
 }
 
+/* ---- messages ---- */
+
+static ULONG Get(const FAKE_FUNCTION *Function, ULONG Offset, ULONG Bytes)
+{
+    ULONG value = 0;
+
+    memcpy(&value, Function->Bytes + Offset, Bytes);
+    return value;
+}
+
+/* A function with one capability at 0x40 whose registers can all be written. */
+static FAKE_FUNCTION *AddWithCapability(UCHAR Id, ULONG Control)
+{
+    FAKE_FUNCTION *fake = Add(0, 2, 0, 0x11E81234);
+
+    fake->Bytes[6] = PCI_STATUS_CAPABILITIES_LIST;
+    fake->Bytes[0x34] = 0x40;
+    Put(fake, 0x40, 2, Id);
+    Put(fake, 0x42, 2, Control);
+    memset(fake->Writable + 0x42, 0xFF, 0x20);
+    return fake;
+}
+
+static void Msi(void **State)
+{
+    static const ARCH_MESSAGE message = {.Address = 0x1FEE03000ull, .Data = 0x48};
+
+    (void)State;
+    for (ULONG wide = 0; wide < 2; wide++) {
+        FAKE_FUNCTION *fake;
+
+        FunctionCount = 0;
+        fake = AddWithCapability(PCI_CAPABILITY_ID_MSI, wide ? 0x86 : 0x06); /* 8 messages */
+        Scan();
+        assert_int_equal(IopPciMessageCount(First()), 8);
+        assert_int_equal(IopPciEnableMessages(First(), &message, 4), STATUS_SUCCESS);
+        assert_int_equal(Get(fake, 0x42, 2), (wide ? 0x86 : 0x06) | 0x20 | 1); /* four of them */
+        assert_int_equal(Get(fake, 0x44, 4), 0xFEE03000);
+        assert_int_equal(Get(fake, wide ? 0x4C : 0x48, 2), 0x48);
+        if (wide)
+            assert_int_equal(Get(fake, 0x48, 4), 1);
+        assert_int_equal(Get(fake, 4, 2), 0x0407); /* the line is silent */
+        IopPciDisableMessages(First());
+        assert_int_equal(Get(fake, 0x42, 2) & 1, 0);
+        assert_int_equal(Get(fake, 4, 2), 0x0007);
+    }
+    AddWithCapability(PCI_CAPABILITY_ID_MSI, 0x0E); /* 128 messages: nonsense */
+    Functions[0] = Functions[FunctionCount - 1];
+    FunctionCount = 1;
+    Scan();
+    assert_int_equal(IopPciMessageCount(First()), 1);
+}
+
+static void MsiX(void **State)
+{
+    static const ARCH_MESSAGE messages[] = {{0xFEE00000, 0x43}, {0xFEE01000, 0x44}};
+    FAKE_FUNCTION *fake = AddWithCapability(PCI_CAPABILITY_ID_MSIX, 7); /* 8 messages */
+
+    (void)State;
+    PutBar(fake, 1, 0xFEB00000, 0xFFFFF000);
+    Put(fake, 0x44, 4, 0x801); /* in BAR 1 */
+    memset(Table, 0xA5, sizeof(Table));
+    Scan();
+    assert_int_equal(IopPciMessageCount(First()), 8);
+    assert_int_equal(IopPciEnableMessages(First(), messages, 2), STATUS_SUCCESS);
+    assert_int_equal(Get(fake, 0x42, 2), 0x8007);
+    for (ULONG n = 0; n < 2; n++) {
+        assert_int_equal(Table[4 * n], messages[n].Address);
+        assert_int_equal(Table[4 * n + 1], 0);
+        assert_int_equal(Table[4 * n + 2], messages[n].Data);
+        assert_int_equal(Table[4 * n + 3] & 1, 0);
+    }
+    for (ULONG n = 2; n < 8; n++)
+        assert_int_equal(Table[4 * n + 3] & 1, 1); /* masked */
+    IopPciDisableMessages(First());
+    assert_int_equal(Get(fake, 0x42, 2), 0x0007);
+
+    Put(fake, 0x44, 4, 0xF89); /* the table's end is outside */
+    assert_int_equal(IopPciEnableMessages(First(), messages, 2), STATUS_DEVICE_CONFIGURATION_ERROR);
+    Put(fake, 0x44, 4, 0x800); /* BAR 0 is none */
+    assert_int_equal(IopPciEnableMessages(First(), messages, 2), STATUS_DEVICE_CONFIGURATION_ERROR);
+    Put(fake, 0x44, 4, 0x807); /* there is no BAR 7 */
+    assert_int_equal(IopPciEnableMessages(First(), messages, 2), STATUS_DEVICE_CONFIGURATION_ERROR);
+}
+
 /* ---- for drivers ---- */
 
 static void BytesForDrivers(void **State)
@@ -450,6 +552,8 @@ int main(void)
         CASE(TheHostBridgeIsLeftAlone),
         CASE(BrokenCapabilityLists),
         CASE(RandomHeaders),
+        CASE(Msi),
+        CASE(MsiX),
         CASE(BytesForDrivers),
     };
 

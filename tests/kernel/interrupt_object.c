@@ -366,14 +366,16 @@ TEST(T_IoConnectInterruptEx_5)
 
     FillFullySpecified(&parameters, 77, &interrupt, device);
     CHECK_EQUAL(IoConnectInterruptEx(&parameters), STATUS_INVALID_PARAMETER_1);
+    CHECK_EQUAL(parameters.Version, CONNECT_FULLY_SPECIFIED); /* one that the kernel can do */
     FillFullySpecified(&parameters, CONNECT_FULLY_SPECIFIED, &interrupt, NULL);
     CHECK_EQUAL(IoConnectInterruptEx(&parameters), STATUS_INVALID_PARAMETER);
     FillFullySpecified(&parameters, CONNECT_FULLY_SPECIFIED, &interrupt, device);
     parameters.FullySpecified.ProcessorEnableMask = 0;
     CHECK_EQUAL(IoConnectInterruptEx(&parameters), STATUS_INVALID_PARAMETER_10);
-    FillFullySpecified(&parameters, CONNECT_MESSAGE_BASED, &interrupt, device);
-    CHECK(!NT_SUCCESS(IoConnectInterruptEx(&parameters))); /* no messages yet */
-    CHECK_EQUAL(parameters.Version, CONNECT_FULLY_SPECIFIED);
+    KtPoison(&parameters);
+    parameters.Version = CONNECT_MESSAGE_BASED;
+    parameters.MessageBased.PhysicalDeviceObject = NULL;
+    CHECK_EQUAL(IoConnectInterruptEx(&parameters), STATUS_INVALID_PARAMETER);
     KtPoison(&parameters);
     parameters.Version = CONNECT_LINE_BASED;
     parameters.LineBased.PhysicalDeviceObject = device;
