@@ -7,6 +7,7 @@
 #   make timeline         traces the demonstration: a page, a picture and text in build/timeline
 #   make host-tests       the machine-independent sources under sanitizers on this machine
 #   make import-libraries what drivers built elsewhere are linked with: build/sdk/lib*.a
+#   make fuzz             random driver files for the parser of images, FUZZ_SECONDS (60) long
 #   make check            formatting and static analysis
 #   make clean
 #
@@ -257,6 +258,42 @@ $(SDK)/%.a: $(SDK)/%.def
 	$(call say,IMPORT,$@)
 	$(Q)$(DLLTOOL) --machine i386:x86-64 --input-def $< --output-lib $@
 
+# ---- test drivers: built as any driver is, against mingw-w64's headers ----
+
+MINGW_CC  ?= x86_64-w64-mingw32-gcc
+MINGW_DDK ?= /usr/x86_64-w64-mingw32/include/ddk
+SYS        = $(SDK)/sys
+
+# -fno-omit-frame-pointer: the kernel's backtraces follow frame pointers.
+SYS_CFLAGS  := -std=gnu17 -O2 -g -Wall -Wextra -Werror -Wno-unknown-pragmas -Wno-multichar \
+    -fno-omit-frame-pointer -fno-stack-protector -fno-ident -isystem $(MINGW_DDK)
+SYS_LDFLAGS := -nostdlib -shared -Wl,--subsystem,native -Wl,--entry,DriverEntry \
+    -Wl,--exclude-all-symbols -L$(SDK)
+SYS_SOURCES := $(sort $(wildcard tests/sys/*.c))
+SYS_GOOD    := $(SYS_SOURCES:tests/sys/%.c=$(SYS)/%.sys)
+# Made from a good one by tests/sys/spoil, each with something else that is wrong.
+SYS_BAD     := $(addprefix $(SYS)/,cut.sys damaged.sys x86.sys text.sys)
+
+.PHONY: sys-drivers
+sys-drivers: $(SYS_GOOD) $(SYS_BAD)
+
+$(SYS)/%.o: tests/sys/%.c Makefile
+	@mkdir -p $(@D)
+	$(call say,SYSCC,$<)
+	$(Q)$(MINGW_CC) $(SYS_CFLAGS) -MMD -MP -c $< -o $@
+
+# mingw-w64's own library knows names that this kernel does not export.
+$(SYS)/missing.sys: SYS_MORE = $(shell $(MINGW_CC) -print-file-name=libntoskrnl.a)
+
+$(SYS_GOOD): %.sys: %.o $(LIBRARIES)
+	$(call say,SYS,$@)
+	$(Q)$(MINGW_CC) $(SYS_LDFLAGS) -o $@ $< -lntoskrnl -lhal -lgcc $(SYS_MORE)
+
+$(SYS_BAD): $(SYS)/timerdpc.sys tests/sys/spoil
+	$(Q)tests/sys/spoil $(basename $(@F)) $< $@
+
+-include $(SYS_GOOD:.sys=.d)
+
 # ---- the EFI partition's folder ----
 
 ESP       := $(BUILD)/esp
@@ -309,6 +346,30 @@ host-programs: $(HOST_PROGRAMS)
 host-tests: host-programs
 	@status=0; for t in $(HOST_PROGRAMS); do $$t || status=1; done; exit $$status
 
+# ---- fuzzing: random bytes for the parser of driver images ----
+
+# What is found goes to tests/fuzz/pe/, whose files `make test` tries again without a fuzzer
+# (tests/host/pe_corpus.c). Needs clang, and mingw-w64 for the valid images to begin with.
+FUZZ_SECONDS ?= 60
+FUZZ         := $(BUILD_ROOT)/fuzz
+FUZZ_SOURCES := tests/fuzz/pe.c kernel/ldr/pe.c kernel/ldr/peimage.c kernel/ldr/pesymbol.c \
+    kernel/rtl/format.c kernel/rtl/formatput.c tests/host/support/exports.c
+
+.PHONY: fuzz
+fuzz: $(FUZZ)/pe $(SYS_GOOD)
+	$(Q)mkdir -p $(FUZZ)/found $(FUZZ)/seeds tests/fuzz/pe
+	$(Q)for f in $(SYS_GOOD); do \
+	    $(MINGW_CC:%gcc=%strip) -o $(FUZZ)/seeds/$${f##*/} $$f || exit 1; done
+	$(FUZZ)/pe -max_total_time=$(FUZZ_SECONDS) -max_len=16384 -artifact_prefix=tests/fuzz/pe/ \
+	    $(FUZZ)/found tests/fuzz/pe $(FUZZ)/seeds
+	$(FUZZ)/pe -merge=1 -max_len=16384 tests/fuzz/pe $(FUZZ)/found
+
+$(FUZZ)/pe: $(FUZZ_SOURCES) kernel/ldr/pe.h kernel/ldr/ldrp.h Makefile
+	@mkdir -p $(@D)
+	$(call say,FUZZER,$@)
+	$(Q)clang -std=c17 -g -O1 -fshort-wchar -fsanitize=fuzzer,address,undefined \
+	    -fno-sanitize-recover=all -DMETRONOME_HOST -DDBG=1 $(KERNEL_INCLUDES) $(FUZZ_SOURCES) -o $@
+
 # ---- running and testing ----
 
 run:
@@ -355,7 +416,7 @@ $(TRACE_PACKAGES): $(TRACE_TOOLS)/package-lock.json
 
 clean:
 	rm -rf $(BUILD_ROOT)/checked $(BUILD_ROOT)/free $(BUILD_ROOT)/test $(BUILD_ROOT)/host \
-	    $(BUILD_ROOT)/sdk $(BUILD_ROOT)/bench $(BUILD_ROOT)/bench-checked $(BUILD_ROOT)/clang $(BUILD_ROOT)/test-logs \
+	    $(BUILD_ROOT)/sdk $(BUILD_ROOT)/fuzz $(BUILD_ROOT)/bench $(BUILD_ROOT)/bench-checked $(BUILD_ROOT)/clang $(BUILD_ROOT)/test-logs \
 	    $(BUILD_ROOT)/trace $(BUILD_ROOT)/timeline
 	@rmdir $(BUILD_ROOT) 2>/dev/null || true
 

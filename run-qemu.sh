@@ -22,6 +22,7 @@ What to run
   --suite GLOB      boot the test build once and run the in-kernel suites that match
                     (with * and ?; several separated by commas)
   --build NAME      checked (the default), free, or test (what --suite uses)
+  --driver FILE     load this driver (.sys, PE32+) after the sample drivers; any number of times
   --debug           wait for GDB before the first instruction (port 1234 or METRONOME_GDB_PORT)
 
   --record DIR      run with --icount and write what happens into the folder DIR, so that the
@@ -76,6 +77,22 @@ refuse() {
 
 # ---- options ----
 
+# add_driver FILE: FILE has a name that the EFI partition can hold beside the others.
+add_driver() {
+    local file=$1 other base=${1##*/}
+    [[ $file == /* ]] || file=$caller_folder/$file
+    [[ -f $file && -r $file && -s $file ]] ||
+        refuse "--driver takes a file that can be read and is not empty, not '$1'"
+    [[ $base =~ ^[A-Za-z0-9_.-]{1,63}$ ]] ||
+        refuse "--driver takes a file with a name of up to 63 letters, digits and _ . -, not '$base'"
+    for other in "${drivers[@]}"; do
+        other=${other##*/}
+        [[ ${other,,} != "${base,,}" ]] || refuse "--driver was given two files of the name $base"
+    done
+    ((${#drivers[@]} < 32)) || refuse "--driver was given more than 32 times"
+    drivers+=("$file")
+}
+
 # number OPTION VALUE LEAST MOST: refuses everything but a whole number in that range.
 number() {
     if [[ ! $2 =~ ^[1-9][0-9]{0,7}$ ]] || (($2 < $3 || $2 > $4)); then
@@ -87,14 +104,14 @@ trace_events=131072 # a processor: 4 MB
 smp='' memory=256 machine=q35 clock=apic icount=0 kvm=0 display=0
 test=0 bench=0 verbose=() suite='' build='' debug=0 serial='' trace='' timeout='' dry_run=0
 record='' replay='' given=()
-command_line='' command_line_given=0 others='' devices=()
+command_line='' command_line_given=0 others='' devices=() drivers=()
 
 while (($# > 0)); do
     option=$1
     shift
     case $option in
     --smp | --memory | --machine | --clock | --suite | --build | --serial | --trace | --timeout | \
-        --record | --replay | --device)
+        --record | --replay | --device | --driver)
         (($# > 0)) || refuse "$option needs a value; --help explains it"
         value=$1
         shift
@@ -123,6 +140,7 @@ while (($# > 0)); do
             refuse "--build takes checked, free or test, not '$value'"
         build=$value
         ;;
+    --driver) add_driver "$value" ;;
     --debug) debug=1 ;;
     --record | --replay)
         [[ $value == /* ]] || value=$caller_folder/$value
@@ -265,6 +283,8 @@ missing_packages() {
         [[ -r /usr/include/cmocka.h ]] || echo libcmocka-dev
         has npm || echo npm
         has chromium || echo chromium
+        has x86_64-w64-mingw32-gcc || echo gcc-mingw-w64-x86-64
+        [[ -r /usr/x86_64-w64-mingw32/include/ddk/ntddk.h ]] || echo mingw-w64-x86-64-dev
     fi
     if ((test || bench)); then
         has python3 || echo python3
@@ -356,6 +376,11 @@ else
         grep -v '^cmdline=' "$esp/metronome/boot.cfg" >"$config"
         printf 'cmdline=%s\n' "$command_line" >>"$config"
     fi
+    mkdir -p -- "$folder/esp/metronome/drivers" || exit 1
+    for file in "${drivers[@]}"; do
+        cp -- "$file" "$folder/esp/metronome/drivers/" || exit 1
+        printf 'driver=\\metronome\\drivers\\%s\n' "${file##*/}" >>"$config"
+    done
     if [[ -n $record ]]; then
         begin_recording "$record" "$folder/esp" "${METRONOME_ESP:-$esp}/../metronome.elf"
     fi

@@ -199,6 +199,17 @@ PVOID ArchMapCached(ULONG64 Physical, SIZE_T Bytes);
 PVOID ArchAllocateStack(VOID);
 VOID ArchFreeStack(PVOID StackTop);
 
+/*
+ * Driver images. Addresses for Bytes, with unmapped pages on both sides, that nobody has had
+ * before (NULL: there are none left); pages of them, each mapped to the page at Memory with the
+ * rights given (FALSE: no memory for tables); and all of them unmapped again on every processor.
+ * PASSIVE_LEVEL.
+ */
+PVOID ArchReserveImageSpace(SIZE_T Bytes);
+BOOLEAN ArchMapImagePages(PVOID Virtual, PVOID Memory, SIZE_T Bytes, BOOLEAN Write,
+                          BOOLEAN Execute);
+VOID ArchUnmapImage(PVOID Virtual, SIZE_T Bytes);
+
 /* Makes Physical's page readable at Virtual, for drivers to read (the time page). */
 VOID ArchMapReadOnlyPage(PVOID Virtual, ULONG64 Physical);
 

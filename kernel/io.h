@@ -4,25 +4,26 @@
 
 #include "ntddk.h"
 
-/* A driver that is linked into the kernel's image. The table ends with a NULL name. */
-typedef struct _BUILT_IN_DRIVER {
+/* A driver's code: linked into the kernel's image, or loaded from a file (ldr.h). */
+typedef struct _DRIVER_IMAGE {
     PCSTR Name;
     PDRIVER_INITIALIZE DriverEntry;
     PVOID TextStart, TextEnd;
-} BUILT_IN_DRIVER;
-extern const BUILT_IN_DRIVER IopBuiltInDrivers[]; /* made by the build */
+} DRIVER_IMAGE;
+extern const DRIVER_IMAGE IopBuiltInDrivers[]; /* made by the build; a NULL name ends it */
 
 VOID IopInitialize(VOID);
 
 /*
- * Loads a driver by name: DriverEntry, then AddDevice with a new physical device object if the
- * driver has one. STATUS_OBJECT_NAME_NOT_FOUND, STATUS_IMAGE_ALREADY_LOADED, or what the driver
- * says; after a failure the kernel is as before. IRQL: PASSIVE_LEVEL.
+ * Loads a driver by name, from a file if there is one, else what is linked into the image:
+ * DriverEntry, then AddDevice with a new physical device object if the driver has one.
+ * STATUS_OBJECT_NAME_NOT_FOUND, STATUS_IMAGE_ALREADY_LOADED, or what the driver says; after a
+ * failure the kernel is as before. IRQL: PASSIVE_LEVEL.
  */
 NTSTATUS IopLoadDriver(PCSTR Name);
 
 /* The same for a driver that stands in no table. Image stays valid until it is unloaded. */
-NTSTATUS IopLoadImage(const BUILT_IN_DRIVER *Image);
+NTSTATUS IopLoadImage(const DRIVER_IMAGE *Image);
 
 /*
  * STATUS_INVALID_DEVICE_REQUEST if it has no Unload, STATUS_DEVICE_BUSY if it is in use,
@@ -30,8 +31,11 @@ NTSTATUS IopLoadImage(const BUILT_IN_DRIVER *Image);
  */
 NTSTATUS IopUnloadDriver(PCSTR Name);
 
-/* The built-in driver whose code contains Address, or NULL. Any IRQL, no lock. */
-const BUILT_IN_DRIVER *IopFindDriverByAddress(const VOID *Address);
+/* Why the driver's file was not loaded: the end of a sentence; NULL if there is nothing to say. */
+PCSTR IopWhyNotLoaded(PCSTR Name);
+
+/* The driver whose code contains Address, or NULL. Any IRQL, no lock. */
+const DRIVER_IMAGE *IopFindDriverByAddress(const VOID *Address);
 
 /* For the monitor: loaded drivers, which stay loaded meanwhile. <= APC_LEVEL. */
 typedef VOID IOP_DRIVER_VISITOR(PDRIVER_OBJECT DriverObject, PVOID Context);

@@ -16,7 +16,10 @@ VOID KdVisitSymbols(KD_SYMBOL_VISITOR *Visit);
 /* The address of the function with this name, or NULL. */
 PVOID KdFindAddress(PCSTR Name);
 
-/* "name+0x12" or "driver!name+0x12", or the number; Buffer of at least 64 bytes. Returns Buffer. */
+/* "name+0x12" or "driver!name+0x12"; Buffer of at least 64 bytes. FALSE if there is no name. */
+BOOLEAN KdNameAddress(PCHAR Buffer, SIZE_T Size, const VOID *Address);
+
+/* The same, or the number. Returns Buffer. */
 PCHAR KdFormatAddress(PCHAR Buffer, SIZE_T Size, const VOID *Address);
 
 /* Prints the same with DbgPrint, without a line end. */
@@ -49,7 +52,13 @@ DECLSPEC_NORETURN VOID KdMonitor(VOID);
 /* Runs one command line, as if typed. */
 VOID KdExecute(PCSTR Line);
 
-/* Runs the demonstration for Seconds and powers off: no terminal. */
-DECLSPEC_NORETURN VOID KdDemonstration(ULONG Seconds);
+/* Says in one sentence why a driver was not loaded. */
+VOID KdReportNotLoaded(PCSTR Name, NTSTATUS Status);
+
+/*
+ * No terminal: runs the sample drivers, if Samples, and all drivers from files for Seconds, and
+ * powers off.
+ */
+DECLSPEC_NORETURN VOID KdDemonstration(ULONG Seconds, BOOLEAN Samples);
 
 #endif

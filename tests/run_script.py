@@ -14,7 +14,9 @@ WRONG = [
     ["--smp", "0"], ["--smp", "65"], ["--smp", "x"], ["--smp", "-1"], ["--smp", "010"], ["--smp"],
     ["--memory", "1"], ["--memory", "much"], ["--machine", "foo"], ["--clock", "sundial"],
     ["--timeout", "0"], ["--timeout", "soon"], ["--serial", "/nonexistent/file"], ["--serial", "/"],
-    ["--suite", "a b"], ["--device", "edu -S"], ["--device"], ["--suite", ""], ["--build", "fast"], ["--no-such-option"], ["word"],
+    ["--suite", "a b"], ["--suite", ""], ["--device", "edu -S"], ["--device"], ["--build", "fast"],
+    ["--driver"], ["--driver", "/nonexistent.sys"], ["--driver", "/dev/null"], ["--driver", "tests"],
+    ["--driver", "tests/run", "--driver", "tests/run"], ["--no-such-option"], ["word"],
     ["--bench", "--smp", "2"], ["--verbose"],
     ["--test", "--smp", "2"], ["--icount", "--kvm"], ["--suite", "x", "--build", "free"],
     ["--replay", "/nonexistent"], ["--replay", "/tmp", "--smp", "2"], ["--record", "/tmp"],
@@ -22,8 +24,9 @@ WRONG = [
     ["--", "k=\u00e4"], ["--", "x" * 1024],
 ]
 
-OPTIONS = ["--test", "--suite", "--build", "--debug", "--smp", "--memory", "--machine", "--clock",
-           "--icount", "--kvm", "--display", "--serial", "--device", "--timeout", "--dry-run", "--help"]
+OPTIONS = ["--test", "--suite", "--build", "--driver", "--debug", "--smp", "--memory", "--machine",
+           "--clock", "--icount", "--kvm", "--display", "--serial", "--device", "--timeout",
+           "--dry-run", "--help"]
 
 DRY_RUNS = [  # arguments, what the command must and must not contain
     ([], ["-smp 4", "-m 256", "q35", "-bios", "isa-debug-exit"], ["kvm", "-S ", "icount"]),

@@ -25,6 +25,12 @@ PULONG64 KiKernelTables(VOID);
  */
 BOOLEAN KiMapInto(PULONG64 Tables, ULONG64 Virtual, ULONG64 Physical, ULONG64 Bytes, ULONG Flags);
 
+/*
+ * Unmaps Bytes of pages of 4 KiB, for all processors: what of them was not mapped stays so.
+ * < IPI_LEVEL, with no lock held that a processor may wait for at raised IRQL.
+ */
+VOID KiUnmap(ULONG64 Virtual, ULONG64 Bytes);
+
 /* ---- stacks.c ---- */
 
 /* The boot processor's stack (entry.asm), and the page below it that is not mapped. */

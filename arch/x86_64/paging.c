@@ -4,6 +4,7 @@
  *     FFFF8000 00000000   memory at its physical address, never executable (DIRECT_MAP_BASE)
  *     FFFFA000 00000000   device registers, uncached (mapping.c)
  *     FFFFB000 00000000   stacks, each over pages that are not mapped (stacks.c)
+ *     FFFFC000 00000000   driver images, each between pages that are not mapped (images.c)
  *     FFFFF780 00000000   the time page, read-only
  *     FFFFFFFF 80000000   the kernel's image, each segment with its own rights
  *     FFFFFFFF FFFE0000   the local APIC's registers, uncached (apic.c)
@@ -14,6 +15,10 @@
  * An entry only ever changes from "not present" to its final value, by compare-and-exchange.
  * That is why no lock is needed, why any processor may read the tables at any IRQL, and why no
  * other processor has to forget a translation: "not present" is never remembered.
+ *
+ * The exception are the pages of a driver's image that is unloaded (KiUnmap): their entries
+ * become "not present" again, for good, and all processors are made to forget them. The tables
+ * above stay, so reading them is safe still.
  */
 #include "mapping.h"
 #include "cpu.h"
@@ -199,6 +204,50 @@ VOID KiInitializePaging(const struct _BOOT_INFO *BootInfo)
     MapMemory(BootInfo);
     KiWriteMsr(MSR_EFER, KiReadMsr(MSR_EFER) | EFER_NO_EXECUTE);
     KiWriteCr3(ArchVirtualToPhysical(KernelTables));
+}
+
+/* The entry of the page at Virtual; NULL if there is no table for it. */
+static ULONG64 *FindEntry(ULONG64 Virtual)
+{
+    ULONG64 *table = KernelTables;
+
+    for (ULONG shift = TOP_SHIFT; shift > PAGE_SHIFT; shift -= LEVEL_BITS) {
+        ULONG64 entry = __atomic_load_n(EntryIn(table, Virtual, shift), __ATOMIC_ACQUIRE);
+
+        if ((entry & PRESENT) == 0)
+            return NULL;
+        table = TableAt(entry);
+    }
+    return EntryIn(table, Virtual, PAGE_SHIFT);
+}
+
+/* Loading CR3 makes a processor forget all translations: none of them is marked as global. */
+static ULONG_PTR ForgetTranslations(ULONG_PTR Unused)
+{
+    UNREFERENCED_PARAMETER(Unused);
+    KiWriteCr3(KiReadCr3());
+    return 0;
+}
+
+/*
+ * Takes mappings back. Between the two steps a processor may use an entry or not; behind them
+ * none can, and the pages may be used for something else.
+ *
+ * IRQL:    < IPI_LEVEL (KeIpiGenericCall)
+ * Locks:   none; the caller alone has to do with this range
+ * Context: any in which KeIpiGenericCall may be called
+ * Returns: when all processors have forgotten the translations
+ * Source:  DESIGN.md, Driver images
+ */
+VOID KiUnmap(ULONG64 Virtual, ULONG64 Bytes)
+{
+    for (ULONG64 end = Virtual + Bytes; Virtual < end; Virtual += PAGE_SIZE) {
+        ULONG64 *entry = FindEntry(Virtual);
+
+        if (entry != NULL)
+            __atomic_store_n(entry, 0, __ATOMIC_RELEASE);
+    }
+    KeIpiGenericCall(ForgetTranslations, 0);
 }
 
 /*

@@ -1,7 +1,7 @@
 /*
  * What an address means in the page tables that this processor uses: also the loader's, during
- * the start. An entry never changes once it is present, so the walk needs no lock, whatever it
- * has interrupted.
+ * the start. A table never goes away, so the walk needs no lock, whatever it has interrupted.
+ * What it finds can change only for a driver's image, when that is unloaded.
  */
 #include "cpu.h"
 #include "pagetable.h"

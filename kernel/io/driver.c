@@ -4,6 +4,7 @@
  * begins with it; load.c says what happens in between.
  */
 #include "iop.h"
+#include "ldr.h"
 #include "pcifunction.h"
 
 #define DRIVER_PREFIX "\\Driver\\"
@@ -56,7 +57,7 @@ BOOLEAN IopMakeName(PUNICODE_STRING Result, PWSTR Buffer, SIZE_T Characters, PCS
  * Context: loading
  * Returns: NULL when there is no memory, or when the name is too long
  */
-PLOADED_DRIVER IopMakeDriver(const BUILT_IN_DRIVER *Image)
+PLOADED_DRIVER IopMakeDriver(const DRIVER_IMAGE *Image)
 {
     KI_REQUIRE_IRQL_AT_MOST(PASSIVE_LEVEL, RULE_IRQL_IO_PASSIVE, "IrqlIoPassive1", Image);
 
@@ -73,6 +74,7 @@ PLOADED_DRIVER IopMakeDriver(const BUILT_IN_DRIVER *Image)
     object->Size = sizeof(DRIVER_OBJECT);
     object->DriverStart = Image->TextStart;
     object->DriverSize = (ULONG)((PUCHAR)Image->TextEnd - (PUCHAR)Image->TextStart);
+    object->DriverSection = LdrFindByAddress(Image->TextStart);
     object->DriverExtension = &driver->Extension;
     object->DriverInit = Image->DriverEntry;
     for (ULONG n = 0; n <= IRP_MJ_MAXIMUM_FUNCTION; n++)
@@ -218,16 +220,20 @@ NTSTATUS IopClaimForUnload(PCSTR Name, PLOADED_DRIVER *Driver)
 }
 
 /*
- * The built-in driver whose code contains an address.
+ * The driver whose code contains an address.
  *
  * IRQL:    any
- * Locks:   none: the table is constant
+ * Locks:   none: the table is constant, and files stay
  * Context: any
  * Returns: NULL if there is none
  */
-const BUILT_IN_DRIVER *IopFindDriverByAddress(const VOID *Address)
+const DRIVER_IMAGE *IopFindDriverByAddress(const VOID *Address)
 {
-    for (const BUILT_IN_DRIVER *image = IopBuiltInDrivers; image->Name; image++) {
+    PLDR_FILE file = LdrFindByAddress(Address);
+
+    if (file)
+        return &file->Driver;
+    for (const DRIVER_IMAGE *image = IopBuiltInDrivers; image->Name; image++) {
         if (Address >= image->TextStart && Address < image->TextEnd)
             return image;
     }

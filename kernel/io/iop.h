@@ -70,7 +70,7 @@ typedef struct _LOADED_DRIVER {
     LIST_ENTRY Links;
     DRIVER_STATE State;
     ULONG Visitors; /* keep it from being unloaded */
-    const BUILT_IN_DRIVER *Image;
+    const DRIVER_IMAGE *Image;
     PDEVICE_OBJECT PhysicalDevice; /* that AddDevice was called with, or NULL */
     DRIVER_OBJECT Object;
     DRIVER_EXTENSION Extension;
@@ -80,7 +80,7 @@ typedef struct _LOADED_DRIVER {
 /* kernel/io/driver.c */
 BOOLEAN IopMakeName(PUNICODE_STRING Result, PWSTR Buffer, SIZE_T Characters, PCSTR Prefix,
                     PCSTR Name);
-PLOADED_DRIVER IopMakeDriver(const BUILT_IN_DRIVER *Image);
+PLOADED_DRIVER IopMakeDriver(const DRIVER_IMAGE *Image);
 BOOLEAN IopInsertDriver(PLOADED_DRIVER Driver);
 VOID IopDriverIsLoaded(PLOADED_DRIVER Driver);
 NTSTATUS IopClaimForUnload(PCSTR Name, PLOADED_DRIVER *Driver);

@@ -3,6 +3,7 @@
  * one of them fails. Runs at PASSIVE_LEVEL; no lock is held around a driver's routine.
  */
 #include "iop.h"
+#include "ldr.h"
 
 #define REGISTRY_PREFIX "\\Registry\\Machine\\System\\CurrentControlSet\\Services\\"
 
@@ -59,6 +60,7 @@ static VOID DeclareDevicesReady(PDRIVER_OBJECT DriverObject)
  */
 static NTSTATUS RemoveDriver(PLOADED_DRIVER Driver)
 {
+    const DRIVER_IMAGE *image = Driver->Image;
     NTSTATUS status;
 
     KeFlushQueuedDpcs();
@@ -67,6 +69,7 @@ static NTSTATUS RemoveDriver(PLOADED_DRIVER Driver)
     if (Driver->PhysicalDevice)
         IoDeleteDevice(Driver->PhysicalDevice);
     IopFreeDriver(Driver);
+    LdrReleaseImage(image);
     return status;
 }
 
@@ -92,17 +95,20 @@ static VOID CallUnload(PLOADED_DRIVER Driver)
  *          after a failure nothing is left
  * Source:  contract T-DRIVER-1..3
  */
-NTSTATUS IopLoadImage(const BUILT_IN_DRIVER *Image)
+NTSTATUS IopLoadImage(const DRIVER_IMAGE *Image)
 {
     KI_REQUIRE_IRQL_AT_MOST(PASSIVE_LEVEL, RULE_IRQL_IO_PASSIVE, "IrqlIoPassive1", Image);
 
     PLOADED_DRIVER driver = IopMakeDriver(Image);
     NTSTATUS status;
 
-    if (!driver)
+    if (!driver) {
+        LdrReleaseImage(Image);
         return STATUS_INSUFFICIENT_RESOURCES;
+    }
     if (!IopInsertDriver(driver)) {
         ExFreePoolWithTag(driver, TAG_DRIVER);
+        LdrReleaseImage(Image);
         return STATUS_IMAGE_ALREADY_LOADED;
     }
     status = CallDriverEntry(driver);
@@ -119,8 +125,34 @@ NTSTATUS IopLoadImage(const BUILT_IN_DRIVER *Image)
     return status;
 }
 
+static NTSTATUS LoadFile(PLDR_FILE File)
+{
+    NTSTATUS status = LdrLoadFile(File);
+
+    if (!NT_SUCCESS(status))
+        return status;
+    return IopLoadImage(&File->Driver);
+}
+
 /*
- * Loads a driver that is linked into the image.
+ * Why a driver's file was not made an image the last time.
+ *
+ * IRQL:    PASSIVE_LEVEL
+ * Locks:   none
+ * Context: who has tried to load it
+ * Returns: the end of a sentence about the file; NULL if the file was good, or there is none
+ */
+PCSTR IopWhyNotLoaded(PCSTR Name)
+{
+    KI_REQUIRE_IRQL_AT_MOST(PASSIVE_LEVEL, RULE_IRQL_IO_PASSIVE, "IrqlIoPassive1", Name);
+
+    PLDR_FILE file = LdrFindFile(Name);
+
+    return file && file->Problem.Sentence[0] ? file->Problem.Sentence : NULL;
+}
+
+/*
+ * Loads a driver: from its file if the loader has brought one, else the one in the image.
  *
  * IRQL:    PASSIVE_LEVEL
  * Locks:   none
@@ -132,7 +164,11 @@ NTSTATUS IopLoadDriver(PCSTR Name)
 {
     KI_REQUIRE_IRQL_AT_MOST(PASSIVE_LEVEL, RULE_IRQL_IO_PASSIVE, "IrqlIoPassive1", Name);
 
-    for (const BUILT_IN_DRIVER *image = IopBuiltInDrivers; image->Name; image++) {
+    PLDR_FILE file = LdrFindFile(Name);
+
+    if (file)
+        return LoadFile(file);
+    for (const DRIVER_IMAGE *image = IopBuiltInDrivers; image->Name; image++) {
         if (strcmp(image->Name, Name) == 0)
             return IopLoadImage(image);
     }

@@ -4,6 +4,7 @@
  */
 #include "kdp.h"
 #include "io.h"
+#include "ldr.h"
 
 #define UNITS_PER_SECOND 10000000ULL
 #define UNLOAD_TRIES     100
@@ -12,19 +13,25 @@
 static const PCSTR SampleDrivers[] = {"customtimer", "rtc", "iotimer", "threadeddpc",
                                       "waitabletimer"};
 
+static BOOLEAN Load(PCSTR Name)
+{
+    NTSTATUS status = IopLoadDriver(Name);
+
+    if (NT_SUCCESS(status) || status == STATUS_IMAGE_ALREADY_LOADED)
+        return TRUE;
+    KdReportNotLoaded(Name, status);
+    return FALSE;
+}
+
 /* TRUE if all of them run now. */
-static BOOLEAN LoadSamples(VOID)
+static BOOLEAN LoadAll(BOOLEAN Samples)
 {
     BOOLEAN all = TRUE;
 
-    for (ULONG i = 0; i < ARRAYSIZE(SampleDrivers); i++) {
-        NTSTATUS status = IopLoadDriver(SampleDrivers[i]);
-
-        if (!NT_SUCCESS(status) && status != STATUS_IMAGE_ALREADY_LOADED) {
-            KdpPrintStatus("Cannot load", SampleDrivers[i], status);
-            all = FALSE;
-        }
-    }
+    for (ULONG i = 0; i < ARRAYSIZE(SampleDrivers) && Samples; i++)
+        all &= Load(SampleDrivers[i]);
+    for (ULONG i = 0; i < LdrFileCount; i++)
+        all &= Load(LdrFiles[i].Name);
     return all;
 }
 
@@ -40,18 +47,25 @@ static NTSTATUS UnloadWhenFree(PCSTR Name)
     return status;
 }
 
-static BOOLEAN UnloadSamples(VOID)
+static BOOLEAN Unload(PCSTR Name)
+{
+    NTSTATUS status = UnloadWhenFree(Name);
+
+    /* What could not be loaded, or was a sample and a file at once, is not there any more. */
+    if (NT_SUCCESS(status) || status == STATUS_OBJECT_NAME_NOT_FOUND)
+        return TRUE;
+    KdpPrintStatus("Cannot unload", Name, status);
+    return FALSE;
+}
+
+static BOOLEAN UnloadAll(BOOLEAN Samples)
 {
     BOOLEAN all = TRUE;
 
-    for (ULONG i = ARRAYSIZE(SampleDrivers); i-- > 0;) {
-        NTSTATUS status = UnloadWhenFree(SampleDrivers[i]);
-
-        if (!NT_SUCCESS(status)) {
-            KdpPrintStatus("Cannot unload", SampleDrivers[i], status);
-            all = FALSE;
-        }
-    }
+    for (ULONG i = LdrFileCount; i-- > 0;)
+        all &= Unload(LdrFiles[i].Name);
+    for (ULONG i = ARRAYSIZE(SampleDrivers); i-- > 0 && Samples;)
+        all &= Unload(SampleDrivers[i]);
     return all;
 }
 
@@ -71,20 +85,20 @@ static VOID PrintSummary(ULONG Seconds)
 }
 
 /*
- * Runs the sample drivers for Seconds and ends the emulator: status 0, or 1 if a driver could
- * not be loaded or unloaded.
+ * Runs the sample drivers, and those from files, for Seconds and ends the emulator: status 0, or 1
+ * if a driver could not be loaded or unloaded.
  *
  * IRQL:    PASSIVE_LEVEL (not checked)
  * Locks:   none
  * Context: the start, processor 0
  * Returns: never
  */
-VOID KdDemonstration(ULONG Seconds)
+VOID KdDemonstration(ULONG Seconds, BOOLEAN Samples)
 {
-    BOOLEAN good = LoadSamples();
+    BOOLEAN good = LoadAll(Samples);
 
     KiSleep(Seconds * UNITS_PER_SECOND);
-    good &= UnloadSamples();
+    good &= UnloadAll(Samples);
     PrintSummary(Seconds);
     KdpFinalStats();
     DbgPrint("%s\n", good ? "The demonstration has ended." : "The demonstration has failed.");

@@ -5,6 +5,7 @@
 #include "kd.h"
 #include "arch.h"
 #include "io.h"
+#include "ldr.h"
 
 /* One function; the build writes these in the order of their addresses. */
 typedef struct _KD_SYMBOL {
@@ -91,22 +92,47 @@ VOID KdVisitSymbols(KD_SYMBOL_VISITOR *Visit)
         Visit((PVOID)KdSymbolTable[i].Address, KdSymbolTable[i].Size);
 }
 
-/* Writes name and offset; a driver's function as "driver!name". */
-static VOID FormatSymbol(PCHAR Buffer, SIZE_T Size, const VOID *Address, PCSTR Name,
-                         ULONG_PTR Offset)
+/*
+ * Writes name and offset, the latter Extra higher; a driver's function as "driver!name". FALSE if
+ * Address is in no code that is known.
+ */
+static BOOLEAN NameAddress(PCHAR Buffer, SIZE_T Size, const VOID *Address, ULONG_PTR Extra)
 {
-    const BUILT_IN_DRIVER *driver = IopFindDriverByAddress(Address);
+    const DRIVER_IMAGE *driver;
     CHAR offset[24] = "";
+    ULONG_PTR distance;
+    PCSTR name;
 
-    if (Offset)
-        RtlStringPrint(offset, sizeof(offset), "+0x%llx", (ULONG64)Offset);
-    RtlStringPrint(Buffer, Size, "%s%s%s%s", driver ? driver->Name : "", driver ? "!" : "", Name,
+    if (LdrNameAddress(Buffer, Size, Address, Extra))
+        return TRUE;
+    name = KdFindSymbol(Address, &distance);
+    if (name == NULL)
+        return FALSE;
+    driver = IopFindDriverByAddress(Address);
+    if (distance + Extra != 0)
+        RtlStringPrint(offset, sizeof(offset), "+0x%llx", (ULONG64)(distance + Extra));
+    RtlStringPrint(Buffer, Size, "%s%s%s%s", driver ? driver->Name : "", driver ? "!" : "", name,
                    offset);
+    return TRUE;
 }
 
 /*
- * Writes "name+0x12" or "name" or, in a driver, "driver!name"; the number if there is no name. An
- * address right behind a function belongs to it: a call that never returns has left it there.
+ * Writes "name+0x12" or "name" or, in a driver, "driver!name". An address right behind a function
+ * belongs to it: a call that never returns has left it there.
+ *
+ * IRQL:    any
+ * Locks:   none
+ * Context: any
+ * Returns: FALSE if Address is in no code that is known
+ */
+BOOLEAN KdNameAddress(PCHAR Buffer, SIZE_T Size, const VOID *Address)
+{
+    return NameAddress(Buffer, Size, Address, 0) ||
+           NameAddress(Buffer, Size, (const UCHAR *)Address - 1, 1);
+}
+
+/*
+ * Writes what KdNameAddress does, or the number if there is no name.
  *
  * IRQL:    any
  * Locks:   none
@@ -115,18 +141,7 @@ static VOID FormatSymbol(PCHAR Buffer, SIZE_T Size, const VOID *Address, PCSTR N
  */
 PCHAR KdFormatAddress(PCHAR Buffer, SIZE_T Size, const VOID *Address)
 {
-    const VOID *before = (const UCHAR *)Address - 1;
-    ULONG_PTR offset;
-    PCSTR name = KdFindSymbol(Address, &offset);
-
-    if (name) {
-        FormatSymbol(Buffer, Size, Address, name, offset);
-        return Buffer;
-    }
-    name = KdFindSymbol(before, &offset);
-    if (name)
-        FormatSymbol(Buffer, Size, before, name, offset + 1);
-    else
+    if (!KdNameAddress(Buffer, Size, Address))
         RtlStringPrint(Buffer, Size, "0x%llx", (ULONG64)Address);
     return Buffer;
 }
@@ -154,11 +169,8 @@ static VOID PrintReturnAddress(ULONG Index, const VOID *Address)
 {
     const VOID *call = (const UCHAR *)Address - 1;
     CHAR text[64] = "";
-    ULONG_PTR offset;
-    PCSTR name = KdFindSymbol(call, &offset);
 
-    if (name)
-        FormatSymbol(text, sizeof(text), call, name, offset + 1);
+    NameAddress(text, sizeof(text), call, 1);
     DbgPrint("    %2u %016llx %s\n", Index, (ULONG64)Address, text);
 }
 

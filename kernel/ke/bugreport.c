@@ -42,8 +42,7 @@ static VOID PrintParameter(const KBUGCHECK_REPORT *Report, ULONG Index)
     PCSTR meaning = KiBugCheckParameterMeaning(Report->Code, Report->Parameters, Index);
     CHAR name[64] = "";
 
-    if (KdFindSymbol((PVOID)value, NULL) || KdFindSymbol((PVOID)(value - 1), NULL))
-        KdFormatAddress(name, sizeof(name), (PVOID)value);
+    KdNameAddress(name, sizeof(name), (PVOID)value);
     DbgPrint("    P%u %016llx  %s%s%s\n", Index + 1, value, meaning ? meaning : "-",
              name[0] ? ": " : "", name);
 }

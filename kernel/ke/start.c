@@ -7,6 +7,7 @@
 #include "ex.h"
 #include "io.h"
 #include "kd.h"
+#include "ldr.h"
 #include "ps.h"
 #include "bootinfo.h"
 #if TESTS
@@ -57,17 +58,33 @@ static VOID StartOthers(VOID)
              ArchClockName(), ArchCounterFrequency);
 }
 
-static VOID LoadSampleDrivers(VOID)
+static VOID LoadDriver(PCSTR Name)
+{
+    NTSTATUS status = IopLoadDriver(Name);
+
+    if (!NT_SUCCESS(status))
+        KdReportNotLoaded(Name, status);
+}
+
+static BOOLEAN DriversOptionIs(PCSTR Value)
 {
     PCSTR which = KiGetOption("drivers");
 
-    if (which && strcmp(which, "none") == 0)
+    return which && strcmp(which, Value) == 0;
+}
+
+/* First those in the image, then files; a file takes the place of the one in the image. */
+static VOID LoadDrivers(VOID)
+{
+    const DRIVER_IMAGE *driver = IopBuiltInDrivers;
+
+    if (DriversOptionIs("none"))
         return;
-    for (const BUILT_IN_DRIVER *driver = IopBuiltInDrivers; driver->Name; driver++) {
-        NTSTATUS status = IopLoadDriver(driver->Name);
-        if (!NT_SUCCESS(status))
-            DbgPrint("Driver %s was not loaded: status 0x%08x.\n", driver->Name, status);
-    }
+    for (; driver->Name && !DriversOptionIs("files"); driver++)
+        if (!LdrFindFile(driver->Name))
+            LoadDriver(driver->Name);
+    for (ULONG i = 0; i < LdrFileCount; i++)
+        LoadDriver(LdrFiles[i].Name);
 }
 
 #if TESTS
@@ -112,13 +129,14 @@ VOID KiSystemStart(BOOT_INFO *BootInfo)
     KdInitializeTrace();
     KiStartDpcThreads();
     ExpStartWorkers();
+    LdrInitialize(BootInfo);
     IopInitialize();
 #if TESTS
     RunTestsIfAsked();
 #endif
     if (KiGetOption("demo"))
-        KdDemonstration((ULONG)KiGetNumberOption("demo", 10));
+        KdDemonstration((ULONG)KiGetNumberOption("demo", 10), !DriversOptionIs("files"));
     KdInitializeInput();
-    LoadSampleDrivers();
+    LoadDrivers();
     KdMonitor();
 }

@@ -48,7 +48,15 @@ static CHAR LowerCase(CHAR Character)
     return Character >= 'A' && Character <= 'Z' ? (CHAR)(Character + ('a' - 'A')) : Character;
 }
 
-static BOOLEAN IsFileName(PCSTR Name, PCSTR LowerCaseName)
+/*
+ * Is this the name of a file, written in any case?
+ *
+ * IRQL:    any
+ * Locks:   none
+ * Context: any
+ * Returns: TRUE if it is
+ */
+BOOLEAN LdrpIsFileName(PCSTR Name, PCSTR LowerCaseName)
 {
     while (*Name && LowerCase(*Name) == *LowerCaseName) {
         Name++;
@@ -67,9 +75,9 @@ static BOOLEAN IsFileName(PCSTR Name, PCSTR LowerCaseName)
  */
 LDR_MODULE LdrpFindModuleOfKernel(PCSTR Name)
 {
-    if (IsFileName(Name, "ntoskrnl.exe"))
+    if (LdrpIsFileName(Name, "ntoskrnl.exe"))
         return LdrModuleKernel;
-    return IsFileName(Name, "hal.dll") ? LdrModuleHal : LdrModuleUnknown;
+    return LdrpIsFileName(Name, "hal.dll") ? LdrModuleHal : LdrModuleUnknown;
 }
 
 /*

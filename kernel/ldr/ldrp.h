@@ -9,6 +9,7 @@
 /* What drivers import from. */
 typedef enum _LDR_MODULE { LdrModuleUnknown, LdrModuleKernel, LdrModuleHal } LDR_MODULE;
 
+BOOLEAN LdrpIsFileName(PCSTR Name, PCSTR LowerCaseName);
 LDR_MODULE LdrpFindModuleOfKernel(PCSTR Name);
 PVOID LdrpFindExport(LDR_MODULE Module, PCSTR Name);
 

@@ -167,7 +167,7 @@ TEST(T_IRQL_ERR_2_driver)
 {
     volatile CHAR *address = (volatile CHAR *)Unmapped();
     PTESTTOOL_EXTENSION extension;
-    const BUILT_IN_DRIVER *culprit;
+    const DRIVER_IMAGE *culprit;
 
     CHECK_EQUAL(IopLoadDriver("testtool"), STATUS_SUCCESS);
     extension = KtToolExtension();

@@ -18,7 +18,7 @@ static VOID VisitDriver(PDRIVER_OBJECT DriverObject, PVOID Context)
 
 PDRIVER_OBJECT KtFindDriver(PCSTR Name)
 {
-    for (const BUILT_IN_DRIVER *driver = IopBuiltInDrivers; driver->Name; driver++) {
+    for (const DRIVER_IMAGE *driver = IopBuiltInDrivers; driver->Name; driver++) {
         SEARCH search = {driver->DriverEntry, NULL};
 
         if (strcmp(driver->Name, Name) != 0)

@@ -1,6 +1,7 @@
 /* The commands about drivers, devices and interrupts. PASSIVE_LEVEL, no lock. */
 #include "kd/kdp.h"
 #include "io.h"
+#include "ldr.h"
 #include "ob.h"
 
 /* A driver's own name is the last part of \Driver\NAME. */
@@ -39,8 +40,21 @@ static ULONG CountDevices(PDRIVER_OBJECT DriverObject)
     return count;
 }
 
+static VOID PrintDriver(PCSTR Name, PVOID Start, PVOID End)
+{
+    DRIVER_SEARCH search = {.Name = Name};
+
+    IopVisitDrivers(CompareDriver, &search);
+    DbgPrint("  %-16s  %-6s  %7u", Name, search.Found ? "loaded" : "-",
+             search.Found ? CountDevices(search.Found) : 0);
+    if (Start)
+        DbgPrint("  %016llx to %016llx\n", (ULONG64)Start, (ULONG64)End);
+    else
+        DbgPrint("  in its file\n");
+}
+
 /*
- * drivers: every driver in the image, loaded or not.
+ * drivers: every driver, loaded or not; those in the image, then those from files.
  *
  * IRQL:    PASSIVE_LEVEL (not checked)
  * Locks:   none but the console's, for each line
@@ -52,13 +66,13 @@ VOID KdpDrivers(ULONG Count, PCSTR Arguments[])
     UNREFERENCED_PARAMETER(Count);
     UNREFERENCED_PARAMETER(Arguments);
     DbgPrint("  driver            state   devices  code\n");
-    for (const BUILT_IN_DRIVER *driver = IopBuiltInDrivers; driver->Name; driver++) {
-        DRIVER_SEARCH search = {.Name = driver->Name};
+    for (const DRIVER_IMAGE *driver = IopBuiltInDrivers; driver->Name; driver++)
+        if (!LdrFindFile(driver->Name))
+            PrintDriver(driver->Name, driver->TextStart, driver->TextEnd);
+    for (ULONG i = 0; i < LdrFileCount; i++) {
+        PUCHAR base = LdrFiles[i].Base;
 
-        IopVisitDrivers(CompareDriver, &search);
-        DbgPrint("  %-16s  %-6s  %7u  %016llx to %016llx\n", driver->Name,
-                 search.Found ? "loaded" : "-", search.Found ? CountDevices(search.Found) : 0,
-                 (ULONG64)driver->TextStart, (ULONG64)driver->TextEnd);
+        PrintDriver(LdrFiles[i].Name, base, base ? base + LdrFiles[i].Image.Size : NULL);
     }
 }
 
@@ -100,6 +114,25 @@ VOID KdpDevices(ULONG Count, PCSTR Arguments[])
 }
 
 /*
+ * Says why a driver was not loaded: what is wrong with its file, or what it says itself.
+ *
+ * IRQL:    PASSIVE_LEVEL (not checked)
+ * Locks:   none but the console's
+ * Context: who has tried to load it
+ * Returns: nothing
+ */
+VOID KdReportNotLoaded(PCSTR Name, NTSTATUS Status)
+{
+    PCSTR why = IopWhyNotLoaded(Name);
+
+    if (why)
+        DbgPrint("Driver %s was not loaded: %s.sys %s (status 0x%08X).\n", Name, Name, why,
+                 (ULONG)Status);
+    else
+        KdpPrintStatus("Cannot load", Name, Status);
+}
+
+/*
  * load NAME.
  *
  * IRQL:    PASSIVE_LEVEL (not checked)
@@ -115,7 +148,7 @@ VOID KdpLoad(ULONG Count, PCSTR Arguments[])
     if (NT_SUCCESS(status))
         DbgPrint("Loaded %s.\n", Arguments[0]);
     else
-        KdpPrintStatus("Cannot load", Arguments[0], status);
+        KdReportNotLoaded(Arguments[0], status);
 }
 
 /*
