@@ -85,6 +85,8 @@ static VOID PrintActivity(PKPRCB Prcb)
         DbgPrint("in an interrupt handler");
     else if (Prcb->IdleHalt)
         DbgPrint("idle");
+    else if (Prcb->CurrentThread->InThreadedDpc)
+        DbgPrint("in a threaded DPC routine");
     else
         DbgPrint("in a thread");
     if (frame)
