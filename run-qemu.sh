@@ -63,6 +63,7 @@ Environment
   METRONOME_GDB_PORT   the port of --debug
   METRONOME_ESP        boot a copy of this folder instead of building one
   METRONOME_OVMF       the UEFI firmware, if it is not in a usual place
+  METRONOME_SERIAL2    what QEMU connects the second serial port to; default null: nothing
 END
 }
 
@@ -423,6 +424,7 @@ elif [[ -t 0 && -z $record$replay ]]; then
 else
     qemu+=(-monitor none -serial stdio)
 fi
+qemu+=(-serial "${METRONOME_SERIAL2:-null}")
 if [[ ! -t 0 ]]; then
     qemu+=(-no-reboot)
 fi
