@@ -50,7 +50,7 @@ KD_ROUTINE KdpThreads, KdpWaits, KdpReady;
 KD_ROUTINE KdpInterrupts, KdpDrivers, KdpDevices, KdpLoad, KdpUnload;
 KD_ROUTINE KdpPci;
 KD_ROUTINE KdpIrps, KdpObjects;
-KD_ROUTINE KdpOpen, KdpRead, KdpWriteFile, KdpIoctl, KdpClose;
+KD_ROUTINE KdpOpen, KdpRead, KdpWriteFile, KdpIoctl, KdpCancel, KdpClose;
 KD_ROUTINE KdpTrace, KdpStats;
 KD_ROUTINE KdpTime, KdpSetTime;
 KD_ROUTINE KdpMemory, KdpBugCheck, KdpReboot, KdpPowerOff;

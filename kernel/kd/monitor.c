@@ -32,6 +32,7 @@ const KD_COMMAND KdpCommands[] = {
     {"ioctl", "FILE CODE [INPUT [LENGTH]]",
      "sends a control code with hexadecimal input, and prints up to LENGTH bytes (64).", 2, 4,
      KdpIoctl},
+    {"cancel", "FILE", "cancels the request to an open file that has not ended.", 1, 1, KdpCancel},
     {"close", "FILE", "closes an open file.", 1, 1, KdpClose},
     {"load", "DRIVER", "loads a driver.", 1, 1, KdpLoad},
     {"unload", "DRIVER", "unloads a driver.", 1, 1, KdpUnload},

@@ -1,79 +1,31 @@
 /*
- * The commands open, read, write, ioctl and close: a driver's routines at work, from the prompt.
- * Files are opened asynchronously, so that a request that does not end can be given up: it is
- * cancelled after some seconds. Until it has really ended its file is not used again, since the
- * driver still has the file's buffer. PASSIVE_LEVEL; one monitor, no lock.
+ * The commands open, read, write, ioctl, cancel and close: a driver's routines at work, from the
+ * prompt. Files are opened asynchronously, so that the prompt comes back although a request does
+ * not end. Until it has ended its file is busy, since the driver has the file's buffer.
+ * PASSIVE_LEVEL; one monitor, no lock.
  */
 #include "kd/kdp.h"
 #include "ob.h"
 
 #define FILES       8
 #define BUFFER_SIZE 1024
-#define PATIENCE    5  /* seconds until a request is cancelled */
-#define CANCEL_TIME 1  /* ... and then until it is left alone */
+#define PATIENCE    1  /* seconds until the prompt comes back without an answer */
 #define ROW         16 /* bytes in a row of the dump */
 
 /* An open file. Numbers at the prompt begin with 1. */
 typedef struct _MONITOR_FILE {
     HANDLE File, Event; /* NULL: not open */
     BOOLEAN Busy;       /* the last request has not ended */
+    ULONG Wanted;       /* bytes that it may bring into Output */
     IO_STATUS_BLOCK Block;
     UCHAR Input[BUFFER_SIZE], Output[BUFFER_SIZE];
 } MONITOR_FILE, *PMONITOR_FILE;
 
 static MONITOR_FILE Files[FILES];
 
-static NTSTATUS WaitSeconds(PMONITOR_FILE File, ULONG Seconds)
+static ULONG NumberOf(PMONITOR_FILE File)
 {
-    LARGE_INTEGER timeout = {.QuadPart = -10000000LL * Seconds};
-
-    return ZwWaitForSingleObject(File->Event, FALSE, &timeout);
-}
-
-static VOID LookAgain(PMONITOR_FILE File)
-{
-    if (File->Busy && WaitSeconds(File, 0) == STATUS_SUCCESS)
-        File->Busy = FALSE;
-}
-
-/* The file of that number, ready for a request; or a sentence and NULL. */
-static PMONITOR_FILE FindFile(PCSTR Text)
-{
-    ULONG64 number;
-
-    if (!KdpParseNumber(Text, &number) || number < 1 || number > FILES || !Files[number - 1].File) {
-        DbgPrint("No file has the number \"%s\".\n", Text);
-        return NULL;
-    }
-    LookAgain(&Files[number - 1]);
-    if (Files[number - 1].Busy) {
-        DbgPrint("The driver still has the last request to file %llu.\n", number);
-        return NULL;
-    }
-    return &Files[number - 1];
-}
-
-/* Waits for a request's end, and says it. TRUE if it has ended well. */
-static BOOLEAN AwaitEnd(PMONITOR_FILE File, NTSTATUS Status)
-{
-    IO_STATUS_BLOCK block;
-
-    if (Status == STATUS_PENDING && WaitSeconds(File, PATIENCE) == STATUS_TIMEOUT) {
-        DbgPrint("No answer for %u seconds: the request is cancelled.\n", PATIENCE);
-        ZwCancelIoFile(File->File, &block);
-        if (WaitSeconds(File, CANCEL_TIME) == STATUS_TIMEOUT) {
-            DbgPrint("The driver does not give it back; irps shows where it is.\n");
-            File->Busy = TRUE;
-            return FALSE;
-        }
-    }
-    if (Status == STATUS_PENDING)
-        Status = File->Block.Status;
-    if (!NT_SUCCESS(Status)) {
-        KdpPrintStatus("Cannot finish", "the request", Status);
-        return FALSE;
-    }
-    return TRUE;
+    return (ULONG)(File - Files) + 1;
 }
 
 /* Rows of hexadecimal numbers and characters. */
@@ -92,6 +44,66 @@ static VOID Dump(const UCHAR *Bytes, ULONG_PTR Length)
         text[count] = 0;
         DbgPrint("  %04llx  %-48s %s\n", row, numbers, text);
     }
+}
+
+/* Says how a request has ended. */
+static VOID Report(PMONITOR_FILE File, NTSTATUS Status)
+{
+    ULONG_PTR bytes = File->Block.Information;
+
+    if (!NT_SUCCESS(Status)) {
+        KdpPrintStatus("Cannot finish", "the request", Status);
+        return;
+    }
+    DbgPrint("%llu byte%s.\n", bytes, bytes == 1 ? "" : "s");
+    Dump(File->Output, min(bytes, File->Wanted));
+}
+
+/* TRUE: the last request has ended within so many seconds, which is reported. */
+static BOOLEAN HasEnded(PMONITOR_FILE File, ULONG Seconds)
+{
+    LARGE_INTEGER timeout = {.QuadPart = -10000000LL * Seconds};
+
+    if (ZwWaitForSingleObject(File->Event, FALSE, &timeout) == STATUS_TIMEOUT)
+        return FALSE;
+    File->Busy = FALSE;
+    Report(File, File->Block.Status);
+    return TRUE;
+}
+
+/* What a request has answered at once; waits a while for one that is pending. */
+static VOID Await(PMONITOR_FILE File, NTSTATUS Status)
+{
+    if (Status != STATUS_PENDING) {
+        Report(File, Status);
+        return;
+    }
+    File->Busy = TRUE;
+    if (!HasEnded(File, PATIENCE))
+        DbgPrint("No answer yet: irps shows where it is, cancel %u takes it back.\n",
+                 NumberOf(File));
+}
+
+/* The file of that number; or a sentence and NULL. */
+static PMONITOR_FILE FindFile(PCSTR Text)
+{
+    ULONG64 number;
+
+    if (KdpParseNumber(Text, &number) && number >= 1 && number <= FILES && Files[number - 1].File)
+        return &Files[number - 1];
+    DbgPrint("No file has the number \"%s\".\n", Text);
+    return NULL;
+}
+
+/* The same, if the file is ready for a request. */
+static PMONITOR_FILE FindReadyFile(PCSTR Text)
+{
+    PMONITOR_FILE file = FindFile(Text);
+
+    if (!file || !file->Busy || HasEnded(file, 0))
+        return file;
+    DbgPrint("The last request to file %u has not ended.\n", NumberOf(file));
+    return NULL;
 }
 
 /* "NAME" is "\??\NAME", as programs write it; a name that begins with a backslash is whole. */
@@ -146,7 +158,7 @@ VOID KdpOpen(ULONG Count, PCSTR Arguments[])
     NTSTATUS status;
 
     UNREFERENCED_PARAMETER(Count);
-    while (n < FILES && Files[n].File)
+    while (n < FILES && (Files[n].File || Files[n].Busy))
         n++;
     if (n == FILES) {
         DbgPrint("%u files are open; close one.\n", FILES);
@@ -160,7 +172,31 @@ VOID KdpOpen(ULONG Count, PCSTR Arguments[])
 }
 
 /*
- * close FILE.
+ * cancel FILE: the last request's way back.
+ *
+ * IRQL:    PASSIVE_LEVEL (not checked)
+ * Locks:   none but the console's, for each line
+ * Context: the monitor
+ * Returns: nothing
+ */
+VOID KdpCancel(ULONG Count, PCSTR Arguments[])
+{
+    PMONITOR_FILE file = FindFile(Arguments[0]);
+    IO_STATUS_BLOCK block;
+
+    UNREFERENCED_PARAMETER(Count);
+    if (!file || !file->Busy) {
+        if (file)
+            DbgPrint("No request to file %u is under way.\n", NumberOf(file));
+        return;
+    }
+    ZwCancelIoFile(file->File, &block);
+    if (!HasEnded(file, PATIENCE))
+        DbgPrint("The driver does not give it back.\n");
+}
+
+/*
+ * close FILE. A driver that does not end the file's requests then keeps its place in the table.
  *
  * IRQL:    PASSIVE_LEVEL (not checked)
  * Locks:   none but the console's, for each line
@@ -175,8 +211,11 @@ VOID KdpClose(ULONG Count, PCSTR Arguments[])
     if (!file)
         return;
     ZwClose(file->File);
-    ZwClose(file->Event);
-    file->File = file->Event = NULL;
+    file->File = NULL;
+    if (file->Busy && !HasEnded(file, PATIENCE))
+        DbgPrint("The driver does not give the file's request back.\n");
+    else
+        ZwClose(file->Event);
 }
 
 /* A number that says how many bytes; FALSE and a sentence if it is too large or none. */
@@ -203,17 +242,14 @@ static BOOLEAN ParseLength(PCSTR Text, PULONG Length)
 VOID KdpRead(ULONG Count, PCSTR Arguments[])
 {
     LARGE_INTEGER offset = {.QuadPart = 0};
-    PMONITOR_FILE file = FindFile(Arguments[0]);
+    PMONITOR_FILE file = FindReadyFile(Arguments[0]);
     ULONG length = 64;
 
     if (!file || (Count > 1 && !ParseLength(Arguments[1], &length)))
         return;
-    if (AwaitEnd(file, ZwReadFile(file->File, file->Event, NULL, NULL, &file->Block, file->Output,
-                                  length, &offset, NULL))) {
-        DbgPrint("%llu byte%s.\n", file->Block.Information,
-                 file->Block.Information == 1 ? "" : "s");
-        Dump(file->Output, min(file->Block.Information, length));
-    }
+    file->Wanted = length;
+    Await(file, ZwReadFile(file->File, file->Event, NULL, NULL, &file->Block, file->Output, length,
+                           &offset, NULL));
 }
 
 /*
@@ -227,7 +263,7 @@ VOID KdpRead(ULONG Count, PCSTR Arguments[])
 VOID KdpWriteFile(ULONG Count, PCSTR Arguments[])
 {
     LARGE_INTEGER offset = {.QuadPart = 0};
-    PMONITOR_FILE file = FindFile(Arguments[0]);
+    PMONITOR_FILE file = FindReadyFile(Arguments[0]);
     int length = 0;
 
     if (!file)
@@ -235,9 +271,9 @@ VOID KdpWriteFile(ULONG Count, PCSTR Arguments[])
     for (ULONG n = 1; n < Count; n++)
         length += RtlStringPrint((PCHAR)file->Input + length, BUFFER_SIZE - (SIZE_T)length, "%s%s",
                                  n > 1 ? " " : "", Arguments[n]);
-    if (AwaitEnd(file, ZwWriteFile(file->File, file->Event, NULL, NULL, &file->Block, file->Input,
-                                   (ULONG)length, &offset, NULL)))
-        DbgPrint("%llu of %u bytes.\n", file->Block.Information, (ULONG)length);
+    file->Wanted = 0;
+    Await(file, ZwWriteFile(file->File, file->Event, NULL, NULL, &file->Block, file->Input,
+                            (ULONG)length, &offset, NULL));
 }
 
 /* Pairs of hexadecimal digits; FALSE and a sentence if Text is none. */
@@ -272,7 +308,7 @@ static BOOLEAN ParseBytes(PCSTR Text, UCHAR *Bytes, PULONG Length)
  */
 VOID KdpIoctl(ULONG Count, PCSTR Arguments[])
 {
-    PMONITOR_FILE file = FindFile(Arguments[0]);
+    PMONITOR_FILE file = FindReadyFile(Arguments[0]);
     ULONG inputLength = 0, outputLength = 64;
     ULONG64 code;
 
@@ -285,11 +321,8 @@ VOID KdpIoctl(ULONG Count, PCSTR Arguments[])
     if ((Count > 2 && !ParseBytes(Arguments[2], file->Input, &inputLength)) ||
         (Count > 3 && !ParseLength(Arguments[3], &outputLength)))
         return;
-    if (AwaitEnd(file, ZwDeviceIoControlFile(file->File, file->Event, NULL, NULL, &file->Block,
-                                             (ULONG)code, file->Input, inputLength, file->Output,
-                                             outputLength))) {
-        DbgPrint("%llu byte%s.\n", file->Block.Information,
-                 file->Block.Information == 1 ? "" : "s");
-        Dump(file->Output, min(file->Block.Information, outputLength));
-    }
+    file->Wanted = outputLength;
+    Await(file,
+          ZwDeviceIoControlFile(file->File, file->Event, NULL, NULL, &file->Block, (ULONG)code,
+                                file->Input, inputLength, file->Output, outputLength));
 }
