@@ -21,10 +21,11 @@ typedef struct _LDR_FILE {
     SIZE_T Size;         /* in bytes; constant */
     volatile LONG InUse; /* 1: somebody loads, has loaded or unloads it; interlocked */
     PVOID volatile Base; /* where the image lies; written last when it is loaded; NULL: nowhere */
-    LDR_IMAGE Image;     /* while Base is not NULL */
-    DRIVER_IMAGE Driver; /* the same for kernel/io */
-    PVOID Memory;        /* the image's pages in the direct map; who has set InUse */
-    LDR_PROBLEM Problem; /* why it was not loaded the last time; who has set InUse */
+    PVOID volatile LastBase; /* where the image lay that was unloaded last; NULL: none yet */
+    LDR_IMAGE Image;         /* while Base is not NULL, and after it */
+    DRIVER_IMAGE Driver;     /* the same for kernel/io */
+    PVOID Memory;            /* the image's pages in the direct map; who has set InUse */
+    LDR_PROBLEM Problem;     /* why it was not loaded the last time; who has set InUse */
 } LDR_FILE, *PLDR_FILE;
 
 /* The files, in the order in which they were given. */
@@ -40,6 +41,9 @@ PLDR_FILE LdrFindFile(PCSTR Name);
 /* The file whose loaded image contains Address, or NULL. Any IRQL, no lock. */
 PLDR_FILE LdrFindByAddress(const VOID *Address);
 
+/* The file whose latest unloaded image contained Address, or NULL. Any IRQL, no lock. */
+PLDR_FILE LdrFindUnloaded(const VOID *Address);
+
 /*
  * Makes an image of a file: mapped, relocated, bound. A status that fails stands in File->Problem
  * with the reason, and nothing is left. IRQL: PASSIVE_LEVEL.
@@ -51,7 +55,8 @@ VOID LdrReleaseImage(const DRIVER_IMAGE *Driver);
 
 /*
  * Writes "driver!routine+0x12", or "driver+0x1234" without symbols; the offset is Extra higher.
- * FALSE if Address is in no driver's file. Any IRQL, no lock.
+ * "driver (unloaded)..." for the image that was unloaded last. FALSE if Address is in no driver's
+ * file. Any IRQL, no lock.
  */
 BOOLEAN LdrNameAddress(PCHAR Buffer, SIZE_T Size, const VOID *Address, ULONG_PTR Extra);
 

@@ -31,7 +31,13 @@ PCUNICODE_STRING ObpNameOfDevice(PDEVICE_OBJECT DeviceObject);
 
 /* ---- objects and handles (kernel/ob/object.c) ---- */
 
+/*
+ * A type that drivers can name begins with a pointer to itself: mingw-w64's headers declare the
+ * exported variables, PsThreadType for one, as pointers to what they are, so that their
+ * *PsThreadType is one step too many and arrives at the same place.
+ */
 typedef struct _OBJECT_TYPE {
+    struct _OBJECT_TYPE *Self; /* NULL in types that are not exported */
     PCSTR Name;
     ULONG Tag;             /* of the pool memory */
     BOOLEAN PassiveDelete; /* Delete wants PASSIVE_LEVEL; else it is called at <= DISPATCH_LEVEL */

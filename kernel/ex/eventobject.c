@@ -5,7 +5,7 @@
 
 #define TAG_EVENT ((ULONG)'nevE')
 
-static OBJECT_TYPE EventType = {.Name = "event", .Tag = TAG_EVENT};
+static OBJECT_TYPE EventType = {.Self = &EventType, .Name = "event", .Tag = TAG_EVENT};
 static POBJECT_TYPE EventTypePointer = &EventType;
 POBJECT_TYPE *ExEventObjectType = &EventTypePointer;
 

@@ -14,7 +14,8 @@
 static VOID CleanUpFile(PVOID Object);
 static VOID DeleteFile(PVOID Object);
 
-static OBJECT_TYPE FileType = {.Name = "file",
+static OBJECT_TYPE FileType = {.Self = &FileType,
+                               .Name = "file",
                                .Tag = TAG_FILE,
                                .PassiveDelete = TRUE,
                                .WaitOffset = offsetof(FILE_OBJECT, Event),

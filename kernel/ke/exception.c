@@ -6,6 +6,7 @@
 #include "bugreport.h"
 #include "io.h"
 #include "kd.h"
+#include "ldr.h"
 
 /* Exceptions by vector. */
 #define TRAP_NMI           2
@@ -73,6 +74,26 @@ static VOID DescribeLowFault(PKBUGCHECK_REPORT Report)
         (trapFrame->ErrorCode & FAULT_PRESENT) ? FAULT_KIND_NOT_PERMITTED : FAULT_KIND_NOT_PRESENT;
 }
 
+/* Code or data of a driver that is gone: something still pointed to it. 0xCE, raised 0xD4. */
+static VOID DescribeUnloadedFault(PKBUGCHECK_REPORT Report)
+{
+    const KTRAP_FRAME *trapFrame = Report->TrapFrame;
+    ULONG_PTR access = (trapFrame->ErrorCode & FAULT_WRITE) ? 1 : 0;
+
+    Report->Detail = "The address lies in the image of a driver that was unloaded.";
+    Report->Parameters[3] = 0;
+    if (Report->Irql <= APC_LEVEL) {
+        Report->Code = DRIVER_UNLOADED_WITHOUT_CANCELLING_PENDING_OPERATIONS;
+        Report->Parameters[1] = access;
+        Report->Parameters[2] = trapFrame->Rip;
+    } else {
+        Report->Code = SYSTEM_SCAN_AT_RAISED_IRQL_CAUGHT_IMPROPER_DRIVER_UNLOAD;
+        Report->Parameters[1] = Report->Irql;
+        Report->Parameters[2] = access;
+        Report->Parameters[3] = trapFrame->Rip;
+    }
+}
+
 static VOID DescribePageFault(PKBUGCHECK_REPORT Report)
 {
     const KTRAP_FRAME *trapFrame = Report->TrapFrame;
@@ -81,7 +102,9 @@ static VOID DescribePageFault(PKBUGCHECK_REPORT Report)
     Report->Parameters[0] = address;
     if (address == trapFrame->Rip)
         Report->Caller = FindCause(trapFrame);
-    if (Report->Irql > APC_LEVEL)
+    if (LdrFindUnloaded((PVOID)address))
+        DescribeUnloadedFault(Report);
+    else if (Report->Irql > APC_LEVEL)
         DescribeRaisedFault(Report);
     else
         DescribeLowFault(Report);

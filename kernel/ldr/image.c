@@ -84,6 +84,27 @@ PLDR_FILE LdrFindByAddress(const VOID *Address)
     return NULL;
 }
 
+/*
+ * The file whose image contained an address before it was unloaded. Only the latest image of each
+ * file is remembered, which is what a timer or a thread that was forgotten leads to.
+ *
+ * IRQL:    any
+ * Locks:   none
+ * Context: any
+ * Returns: NULL if there is none
+ */
+PLDR_FILE LdrFindUnloaded(const VOID *Address)
+{
+    for (ULONG i = 0; i < LdrFileCount; i++) {
+        PLDR_FILE file = &LdrFiles[i];
+        PVOID base = file->LastBase;
+
+        if (base && (ULONG_PTR)Address - (ULONG_PTR)base < file->Image.Size)
+            return file;
+    }
+    return NULL;
+}
+
 /* ---- loading ---- */
 
 static BOOLEAN RefuseMemory(PLDR_FILE File)
@@ -193,12 +214,16 @@ VOID LdrReleaseImage(const DRIVER_IMAGE *Driver)
         return;
     base = file->Base;
     __atomic_store_n(&file->Base, NULL, __ATOMIC_RELEASE);
+    file->LastBase = base;
     ArchUnmapImage(base, file->Image.Size);
     FreeMemory(file);
 }
 
 /*
- * The name of an address in a driver's image.
+ * The name of an address in a driver's image, also in one that was unloaded: then the file may be
+ * loaded again at this moment, and File->Image is being filled in. Each field is then zero or
+ * what it was before, since the file does not change, and every mixture of these stays inside the
+ * file.
  *
  * IRQL:    any
  * Locks:   none
@@ -207,17 +232,18 @@ VOID LdrReleaseImage(const DRIVER_IMAGE *Driver)
  */
 BOOLEAN LdrNameAddress(PCHAR Buffer, SIZE_T Size, const VOID *Address, ULONG_PTR Extra)
 {
-    PLDR_FILE file = LdrFindByAddress(Address);
+    PLDR_FILE loaded = LdrFindByAddress(Address);
+    PLDR_FILE file = loaded ? loaded : LdrFindUnloaded(Address);
     LDR_SYMBOL symbol = {.Length = 0};
     ULONG rva, offset;
 
     if (!file)
         return FALSE;
-    rva = (ULONG)((ULONG_PTR)Address - (ULONG_PTR)file->Driver.TextStart);
+    rva = (ULONG)((ULONG_PTR)Address - (ULONG_PTR)(loaded ? file->Base : file->LastBase));
     LdrpFindSymbol(file->Data, file->Size, &file->Image, rva, &symbol);
     offset = rva - (symbol.Length ? symbol.Rva : 0) + (ULONG)Extra;
-    RtlStringPrint(Buffer, Size, "%s%s%.*s", file->Name, symbol.Length ? "!" : "",
-                   (int)symbol.Length, symbol.Name);
+    RtlStringPrint(Buffer, Size, "%s%s%s%.*s", file->Name, loaded ? "" : " (unloaded)",
+                   symbol.Length ? "!" : "", (int)symbol.Length, symbol.Name);
     if (offset != 0) {
         SIZE_T length = strlen(Buffer);
 

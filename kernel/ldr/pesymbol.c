@@ -26,7 +26,7 @@ ASSERT_SIZE(COFF_SYMBOL, 18);
 
 #define TYPE_FUNCTION 0x20
 
-/* The name of a symbol. The string table stands behind the symbols. */
+/* The name of a symbol; FALSE if it has none. The string table stands behind the symbols. */
 static BOOLEAN FindName(const CHAR *Strings, SIZE_T Size, const COFF_SYMBOL *Record,
                         const CHAR *RecordInFile, LDR_SYMBOL *Symbol)
 {
@@ -41,9 +41,11 @@ static BOOLEAN FindName(const CHAR *Strings, SIZE_T Size, const COFF_SYMBOL *Rec
     }
     while (length < limit && name[length] != 0)
         length++;
+    if (length == 0)
+        return FALSE;
     Symbol->Name = name;
     Symbol->Length = length;
-    return length != 0;
+    return TRUE;
 }
 
 /* FALSE if no function of the symbol table begins at or before Rva in the same section. */

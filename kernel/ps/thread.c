@@ -9,7 +9,7 @@ static LIST_ENTRY ThreadList;   /* the dispatcher lock */
 static LIST_ENTRY EndedThreads; /* the dispatcher lock */
 static KEVENT ThreadHasEnded;
 
-static OBJECT_TYPE ThreadType = {.Name = "thread", .Tag = TAG_THREAD};
+static OBJECT_TYPE ThreadType = {.Self = &ThreadType, .Name = "thread", .Tag = TAG_THREAD};
 static POBJECT_TYPE ThreadTypePointer = &ThreadType;
 POBJECT_TYPE *PsThreadType = &ThreadTypePointer;
 

@@ -468,6 +468,11 @@ static void SymbolsAreFound(void **State)
     assert_false(LdrpFindSymbol(Sample, sizeof(*Sample), &Image, DataRva, &symbol));
     Sample->Symbols.Symbol[1].Name[4] = 100; /* behind the string table */
     AssertSymbol(TextRva + 0x60, "DrvEntry", TextRva + 0x10);
+    /* A function without a name hides none: a fuzzer has found that it did. */
+    memset(Sample->Symbols.Symbol[1].Name, 0, 8);
+    memcpy(Sample->Symbols.Symbol[1].Name + 4, "\4\0\0\0", 4);
+    Sample->Symbols.Strings[0] = 0;
+    AssertSymbol(TextRva + 0x60, "DrvEntry", TextRva + 0x10);
     Sample->Symbols.Symbol[0].Auxiliary = 200;
     AssertSymbol(TextRva + 0x60, "DrvEntry", TextRva + 0x10);
 }

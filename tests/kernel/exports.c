@@ -48,6 +48,20 @@ TEST(functions_variables_and_pointers)
                 (PVOID)KeWaitForSingleObject);
 }
 
+/* What *PsThreadType is with headers in which the slot is the variable, and in which it is not. */
+TEST(object_types_are_reached_by_either_kind_of_header)
+{
+    static const PCSTR names[] = {"PsThreadType", "ExEventObjectType", "IoFileObjectType"};
+
+    for (ULONG i = 0; i < ARRAYSIZE(names); i++) {
+        POBJECT_TYPE *slot = LdrpFindExport(LdrModuleKernel, names[i]); /* the WDK's: *slot */
+
+        CHECK(*slot != NULL);
+        CHECK_EQUAL(**(POBJECT_TYPE **)slot, *slot); /* mingw-w64's */
+    }
+    CHECK_EQUAL(*(POBJECT_TYPE *)LdrpFindExport(LdrModuleKernel, "PsThreadType"), *PsThreadType);
+}
+
 /* An inline function's exported form is the same function. */
 TEST(inline_functions_work_through_the_table)
 {

@@ -99,11 +99,22 @@ TEST(no_processor_reaches_an_unloaded_image)
     for (ULONG i = 0; i < KtProcessors(); i++) {
         KAFFINITY old = KeSetSystemAffinityThreadEx(1ULL << i);
 
-        EXPECT_BUGCHECK(0x50, text, 0, ANY, ANY)
+        EXPECT_BUGCHECK(0xCE, text, 0, KtReadByte, 0)
         {
             KtReadByte(text);
         }
         KeRevertToUserAffinityThreadEx(old);
+    }
+    AT_IRQL(DISPATCH_LEVEL)
+    {
+        EXPECT_BUGCHECK(0xD4, text, DISPATCH_LEVEL, 1, KtWriteByte)
+        {
+            KtWriteByte(text, 0);
+        }
+        EXPECT_BUGCHECK(0xD4, text, DISPATCH_LEVEL, 0, text)
+        {
+            KtJumpTo(text);
+        }
     }
     CHECK_EQUAL(LdrLoadFile(file), STATUS_SUCCESS);
     CHECK((PUCHAR)file->Base != base); /* nobody gets these addresses again */
@@ -149,7 +160,7 @@ TEST(addresses_have_the_names_of_the_files_symbols)
     CHECK(IsNamed(entry + 5, "timerdpc!DriverEntry+0x5"));
     CHECK(IsNamed((PUCHAR)file->Base + 0x10, "timerdpc+0x10")); /* no function begins before */
     LdrReleaseImage(&file->Driver);
-    CHECK(!IsNamed(entry, "timerdpc!DriverEntry"));
+    CHECK(IsNamed(entry, "timerdpc (unloaded)!DriverEntry"));
 }
 
 /* Whatever is wrong with a file, memory is as before, to the page. */
