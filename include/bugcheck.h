@@ -32,6 +32,7 @@
 #define SYSTEM_SCAN_AT_RAISED_IRQL_CAUGHT_IMPROPER_DRIVER_UNLOAD 0xD4
 #define WORKER_THREAD_RETURNED_AT_BAD_IRQL                       0xE1
 #define MANUALLY_INITIATED_CRASH                                 0xE2
+#define RESOURCE_NOT_OWNED                                       0xE3
 #define WORKER_INVALID                                           0xE4
 #define CLOCK_WATCHDOG_TIMEOUT                                   0x101
 #define DPC_WATCHDOG_TIMEOUT                                     0x102

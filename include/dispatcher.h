@@ -32,7 +32,7 @@ typedef enum _EVENT_TYPE { NotificationEvent, SynchronizationEvent } EVENT_TYPE;
 typedef enum _WAIT_TYPE { WaitAll, WaitAny } WAIT_TYPE;
 /* clang-format off */
 typedef enum _KWAIT_REASON { Executive, FreePage, PageIn, PoolAllocation, DelayExecution, Suspended,
-                             UserRequest, WrFastMutex = 34, WrGuardedMutex } KWAIT_REASON;
+                             UserRequest, WrResource = 27, WrFastMutex = 34, WrGuardedMutex } KWAIT_REASON;
 /* clang-format on */
 
 #define IO_NO_INCREMENT     0

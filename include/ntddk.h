@@ -17,6 +17,7 @@
 #include "thread.h"
 #include "apc.h"
 #include "fastmutex.h"
+#include "resource.h"
 #include "dpc.h"
 #include "timer.h"
 #include "systime.h"

@@ -55,4 +55,12 @@ PWORKER_THREAD_ROUTINE ExpFindWork(const VOID *Start, SIZE_T Size);
 /* The callback of the EX_TIMER that Timer drives, or NULL. Its table's lock is held. */
 PEXT_CALLBACK ExpCallbackOfTimer(const KTIMER *Timer);
 
+/* ---- executive resources (kernel/ex/resource.c) ---- */
+
+/*
+ * Of a wait with reason WrResource, by its object: the thread that has the resource alone, or NULL.
+ * The dispatcher lock is held.
+ */
+const struct _KTHREAD *ExpOwnerOfResource(PDISPATCHER_HEADER Granted);
+
 #endif

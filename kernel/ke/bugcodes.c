@@ -60,6 +60,8 @@ static const CODE Codes[] = {
     {MANUALLY_INITIATED_CRASH, "MANUALLY_INITIATED_CRASH", {0}},
     {WORKER_THREAD_RETURNED_AT_BAD_IRQL, "WORKER_THREAD_RETURNED_AT_BAD_IRQL",
      {"the work routine", "the IRQL", "its parameter", "the work item, or 0"}},
+    {RESOURCE_NOT_OWNED, "RESOURCE_NOT_OWNED",
+     {"the resource", "the thread that does not have it", "the list of its owners"}},
     {WORKER_INVALID, "WORKER_INVALID",
      {"0 a queued item is freed, 1 a queued item is queued again", "the work item",
       "0: the memory's start, 1: the routine", "the memory's end"}},

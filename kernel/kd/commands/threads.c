@@ -3,6 +3,7 @@
  * bounded number of threads, and printed without it: no thread waits for the console.
  */
 #include "kd/kdp.h"
+#include "ex.h"
 #include "ps.h"
 
 #define COPY_LIMIT   128
@@ -22,6 +23,9 @@ typedef struct _THREAD_COPY {
     PKSTART_ROUTINE StartRoutine;
     KTHREAD_STATE State;
     CHAR Priority;
+    CHAR Boost; /* part of Priority that goes with the quantum */
+    BOOLEAN Alerted, Alertable;
+    ULONG Apcs; /* queued */
     ULONG Processor;
     KAFFINITY Affinity;
     ULONG64 Switches;
@@ -47,6 +51,8 @@ static const KTHREAD *OwnerOf(PDISPATCHER_HEADER Object, KWAIT_REASON Reason)
 {
     if (Reason == WrFastMutex || Reason == WrGuardedMutex)
         return CONTAINING_RECORD(Object, FAST_MUTEX, Event)->Owner;
+    if (Reason == WrResource)
+        return ExpOwnerOfResource(Object);
     if (Object->Type == MutantObject)
         return CONTAINING_RECORD(Object, KMUTANT, Header)->OwnerThread;
     if (Object->Type == ThreadObject)
@@ -66,6 +72,15 @@ static VOID CopyWait(THREAD_COPY *Copy, const KTHREAD *Thread)
     }
 }
 
+static ULONG CountList(const LIST_ENTRY *List)
+{
+    ULONG count = 0;
+
+    for (const LIST_ENTRY *entry = List->Flink; entry != List; entry = entry->Flink)
+        count++;
+    return count;
+}
+
 static VOID CopyThread(PKTHREAD Thread, PVOID Context)
 {
     THREAD_COPIES *copies = Context;
@@ -80,6 +95,10 @@ static VOID CopyThread(PKTHREAD Thread, PVOID Context)
     copy->StartRoutine = Thread->StartRoutine;
     copy->State = Thread->State;
     copy->Priority = Thread->Priority;
+    copy->Boost = (CHAR)(Thread->Priority - Thread->BasePriority);
+    copy->Alerted = Thread->Alerted[KernelMode] || Thread->Alerted[UserMode];
+    copy->Alertable = Thread->Alertable;
+    copy->Apcs = CountList(&Thread->ApcLists[0]) + CountList(&Thread->ApcLists[1]);
     copy->Processor = Thread->LastProcessor;
     copy->Affinity = Thread->SystemAffinity ? Thread->SystemAffinity : Thread->Affinity;
     copy->Switches = Thread->Switches;
@@ -113,16 +132,28 @@ static PCHAR FormatName(PCHAR Buffer, SIZE_T Size, const THREAD_COPY *Copy)
     return Buffer;
 }
 
+/* What a thread is owed, where there is anything. */
+static PCSTR FormatDebts(PCHAR Buffer, SIZE_T Size, const THREAD_COPY *Copy)
+{
+    Buffer[0] = 0;
+    if (Copy->Apcs || Copy->Alerted)
+        RtlStringPrint(Buffer, Size, "  %u APC%s queued%s", Copy->Apcs, Copy->Apcs == 1 ? "" : "s",
+                       Copy->Alerted ? ", alerted" : "");
+    return Buffer;
+}
+
 static VOID PrintThread(const THREAD_COPY *Copy)
 {
-    CHAR name[64], affinity[24] = "any";
+    CHAR name[64], affinity[24] = "any", priority[16], debts[40];
     KAFFINITY all = KeQueryActiveProcessors();
 
     if ((Copy->Affinity & all) != all)
         RtlStringPrint(affinity, sizeof(affinity), "%llx", Copy->Affinity & all);
-    DbgPrint("  %016llx  %-28s  %4d  %3u  %8s  %-7s  %10llu\n", (ULONG64)Copy->Thread,
-             FormatName(name, sizeof(name), Copy), Copy->Priority, Copy->Processor, affinity,
-             StateName(Copy->State), Copy->Switches);
+    RtlStringPrint(priority, sizeof(priority), Copy->Boost ? "%d+%d" : "%d",
+                   Copy->Priority - Copy->Boost, Copy->Boost);
+    DbgPrint("  %016llx  %-28s  %4s  %3u  %8s  %-7s  %10llu%s\n", (ULONG64)Copy->Thread,
+             FormatName(name, sizeof(name), Copy), priority, Copy->Processor, affinity,
+             StateName(Copy->State), Copy->Switches, FormatDebts(debts, sizeof(debts), Copy));
 }
 
 static VOID PrintTotal(VOID)
@@ -144,8 +175,8 @@ static VOID PrintIdleThread(PKPRCB Prcb)
 }
 
 /*
- * threads: every thread, with its priority, the processor it runs on or ran on last, and how often
- * it was given one.
+ * threads: every thread, with its priority (base and boost), the processor it runs on or ran on
+ * last, how often it was given one, and APCs and alerts that it has not taken yet.
  *
  * IRQL:    PASSIVE_LEVEL (not checked)
  * Locks:   takes the dispatcher lock to copy, not to print
@@ -184,6 +215,8 @@ static PCSTR ObjectName(UCHAR Type, KWAIT_REASON Reason)
         return "fast mutex";
     if (Reason == WrGuardedMutex)
         return "guarded mutex";
+    if (Reason == WrResource)
+        return "turn at a resource";
     return Type < ARRAYSIZE(names) && names[Type] ? names[Type] : "object";
 }
 
@@ -215,6 +248,8 @@ static VOID PrintWait(const THREAD_COPY *Copy)
     DbgPrint("  %016llx  %s", (ULONG64)Copy->Thread, FormatName(name, sizeof(name), Copy));
     if (Copy->WaitCount > 1)
         DbgPrint(", for %s of %u", Copy->WaitType == WaitAll ? "all" : "one", Copy->WaitCount);
+    if (Copy->Alertable)
+        DbgPrint(", alertable");
     if (Copy->TimeoutDue)
         DbgPrint(", for %s s more at most",
                  KdpFormatInterval(interval, sizeof(interval),
