@@ -144,6 +144,30 @@ static VOID PrepareObjects(VOID)
     Have = Ended = 0;
 }
 
+static ULONG CountWaiters(PDISPATCHER_HEADER Object)
+{
+    KIRQL oldIrql = KiLockDispatcher();
+    ULONG count = 0;
+
+    for (PLIST_ENTRY entry = Object->WaitListHead.Flink; entry != &Object->WaitListHead;
+         entry = entry->Flink)
+        count++;
+    KiUnlockDispatcher(oldIrql);
+    return count;
+}
+
+/* All have come to their second wait. */
+static VOID AwaitDeadlock(VOID)
+{
+    ULONG64 start = KtNow();
+
+    while ((CountWaiters(&FastMutex.Event.Header) < 2 ||
+            CountWaiters(&GuardedMutex.Event.Header) < 1 || CountWaiters(&Mutants[0].Header) < 2 ||
+            CountWaiters(&Mutants[1].Header) < 2) &&
+           CHECK(KtNow() - start < KT_PATIENCE))
+        KiSleep(MILLISECONDS(1));
+}
+
 TEST(rings_are_shown_by_the_command_waits)
 {
     SIZE_T blocks = KtThreadBlocks();
@@ -155,7 +179,7 @@ TEST(rings_are_shown_by_the_command_waits)
     DbgPrint("Not yet a deadlock:\n");
     KdpWaits(0, NULL);
     KeSetEvent(&Everybody, IO_NO_INCREMENT, FALSE);
-    KiSleep(A_WHILE); /* all have come to their second wait */
+    AwaitDeadlock();
     DbgPrint("A deadlock:\n");
     KdpWaits(0, NULL);
     CHECK_EQUAL(Ended, 0);
