@@ -377,6 +377,9 @@ else
         grep -v '^cmdline=' "$esp/metronome/boot.cfg" >"$config"
         printf 'cmdline=%s\n' "$command_line" >>"$config"
     fi
+    if ((debug)); then
+        printf '%s\n' "${drivers[@]}" >"$BUILD_ROOT/driver-files" # for tools/gdb/kd/images.py
+    fi
     mkdir -p -- "$folder/esp/metronome/drivers" || exit 1
     for file in "${drivers[@]}"; do
         cp -- "$file" "$folder/esp/metronome/drivers/" || exit 1

@@ -12,7 +12,7 @@ from session import check, execute, place, register, run_script  # pylint: disab
 COMMANDS = ("metronome-attach", "step-quiet", "step-with-irqs", "irql", "why", "pcr", "prcb",
             "interrupts", "dpcs", "dpc", "timers", "timer", "threads", "kthread", "locks", "lm",
             "drvobj", "devobj", "irp", "pool", "break-irql-below", "break-dpc", "break-timer",
-            "analyze", "who-queued", "go-to")
+            "analyze", "who-queued", "go-to", "add-driver-symbols", "go-to-driver")
 
 
 def answer_of(command):

@@ -43,6 +43,7 @@ TEST(sections_have_their_rights_and_no_more)
     text = SectionOf(file, ".text");
     constants = SectionOf(file, ".rdata");
     data = SectionOf(file, ".bss");
+    CHECK(file->Image.Relocations.Size != 0);
     CHECK_EQUAL(data[0], 0);
     data[0] = 0xC3;
     EXPECT_BUGCHECK(0x50, text, 2, ANY, ANY)

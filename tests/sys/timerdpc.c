@@ -13,6 +13,10 @@ static KDPC Dpc;
 static LONG Rounds;
 static ULONGLONG DueTime;
 
+/* Pointers in data, which the loader has to relocate; not constant, or the compiler knows better.
+ */
+static PCSTR Kinds[] = {"even", "odd"};
+
 static VOID NTAPI TimerRoutine(PKDPC Object, PVOID Context, PVOID Argument1, PVOID Argument2)
 {
     ULONGLONG now = KeQueryInterruptTime();
@@ -22,7 +26,7 @@ static VOID NTAPI TimerRoutine(PKDPC Object, PVOID Context, PVOID Argument1, PVO
     UNREFERENCED_PARAMETER(Argument2);
     if (Object != &Dpc || Context != &Timer || now < DueTime)
         DbgPrint("timerdpc: wrong: DPC %p, context %p, early %d\n", Object, Context, now < DueTime);
-    DbgPrint("timerdpc: round %d on processor %u at IRQL %u\n", round,
+    DbgPrint("timerdpc: round %d (%s) on processor %u at IRQL %u\n", round, Kinds[round & 1],
              KeGetCurrentProcessorNumberEx(NULL), KeGetCurrentIrql());
     if (round == ROUNDS) {
         KeCancelTimer(&Timer);

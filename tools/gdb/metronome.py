@@ -16,9 +16,9 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(ROOT, "tools", "gdb"))
 
 # pylint: disable=wrong-import-position
-from kd import analyze, deferral, drivers, kernel, printers, processors, stops, threads, travel
+from kd import analyze, deferral, drivers, images, kernel, printers, processors, stops, threads, travel
 
-PARTS = (processors, deferral, threads, drivers, stops, analyze, travel, printers)
+PARTS = (processors, deferral, threads, drivers, images, stops, analyze, travel, printers)
 
 # Bits of Qqemu.sstep: 1 single-steps at all, 2 holds interrupts back, 4 stops the timers.
 STEP_QUIET = 0x7
@@ -57,6 +57,8 @@ class Metronome(gdb.Command):
                 ("timers, timer ADDR", "timers by due time, a timer"),
                 ("threads, kthread ADDR", "threads, a thread with its backtrace"),
                 ("locks", "spin locks that are held, mutexes that are owned"),
+                ("add-driver-symbols", "symbols of drivers' files that are loaded"),
+                ("go-to-driver NAME", "runs to a file's DriverEntry, with its symbols"),
                 ("lm, drvobj, devobj", "images, a driver object, a device object"),
                 ("irps, irp ADDR", "requests under way, a request"),
                 ("pool [TAG]", "pool blocks with a tag, or all tags"),

@@ -2,7 +2,7 @@
 
 import gdb
 
-from . import kernel
+from . import images, kernel
 from .kernel import Command, evaluate, number, symbol
 
 DEVICE, DRIVER, IRP = 3, 4, 6
@@ -105,13 +105,16 @@ class DevObj(Command):
 
 
 class Lm(Command):
-    """Lists the loaded images: the kernel and its drivers, with the range of their code."""
+    """Lists the loaded images: the kernel and its drivers, with the range of their code.
+
+Adds the symbols of drivers' files on the way, as `add-driver-symbols` does."""
 
     name = "lm"
 
     def run(self, arguments):
         start, end = (number(evaluate(f"&KiImage{edge}")) for edge in ("Start", "End"))
         print(f"{start:#018x} to {end:#018x}  metronome (the kernel)")
+        images.add_all()
         for loaded in loaded_drivers():
             driver = loaded["Object"]
             first = number(driver["DriverStart"])
