@@ -164,8 +164,23 @@ $(BUILD)/drivers/$(notdir $(1)).o: $(filter $(BUILD)/obj/$(1)/%,$(DRIVER_PARTS))
 endef
 $(foreach d,$(DRIVER_FOLDERS),$(eval $(call driver-rule,$(d))))
 
-# The table IopBuiltInDrivers: name, DriverEntry, start and end of the code; a zero entry ends it.
-$(BUILD)/drivers.asm: $(LIST_STAMP) Makefile
+# Which devices a driver is for is said in its INF file, drivers/NAME/NAME.inf, as lines
+#     %Text% = Section, HARDWARE-ID
+# and that they may interrupt by messages by a line with MSISupported and the value 1.
+DRIVER_INFS := $(wildcard $(foreach d,$(DRIVER_FOLDERS),$(d)/$(notdir $(d)).inf))
+list-ids = awk 'BEGIN { n = 0 } \
+    FNR == 1 { name = FILENAME; sub(/^.*\//, "", name); sub(/\.inf$$/, "", name) } \
+    /MSISupported *,.*, *1 *$$/ { messages[name] = 16 } \
+    /^%[^%]*% *=.*\\/ { sub(/^.*, */, ""); sub(/[ \t\r]*$$/, ""); driver[n] = name; id[n++] = $$0 } \
+    END { for (i = 0; i < n; i++) print "id_" i ": db \x27" id[i] "\x27, 0"; \
+          print "align 8\nglobal IopDriverIds\nIopDriverIds:"; \
+          for (i = 0; i < n; i++) \
+              print "dq name_" driver[i] ", id_" i ", " messages[driver[i]] + 0; \
+          print "dq 0, 0, 0" }' $(DRIVER_INFS) </dev/null
+
+# The table IopBuiltInDrivers: name, DriverEntry, start and end of the code; and IopDriverIds: name,
+# hardware identifier, how many messages. A zero entry ends each.
+$(BUILD)/drivers.asm: $(LIST_STAMP) $(DRIVER_INFS) Makefile
 	$(Q){ echo '; Generated: the drivers that are linked into the image.'; \
 	echo 'section .rodata'; \
 	for d in $(DRIVERS); do \
@@ -178,7 +193,8 @@ $(BUILD)/drivers.asm: $(LIST_STAMP) Makefile
 	for d in $(DRIVERS); do \
 	    echo "dq name_$$d, DriverEntry.$$d, IopDriverText.$$d, IopDriverTextEnd.$$d"; \
 	done; \
-	echo 'dq 0, 0, 0, 0'; } >$@
+	echo 'dq 0, 0, 0, 0'; \
+	$(list-ids); } >$@
 
 $(BUILD)/drivers.ld: $(LIST_STAMP) Makefile
 	$(Q){ echo '/* Generated: the code of each driver. */'; \

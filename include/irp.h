@@ -136,6 +136,9 @@ VOID IofCompleteRequest(PIRP Irp, CCHAR PriorityBoost);
 #define PoCallDriver(DeviceObject, Irp) IofCallDriver((DeviceObject), (Irp))
 #define PoStartNextPowerIrp(Irp)        ((void)(Irp))
 
+/* Sends a copy of the own location down and waits: FALSE if there is none left. PASSIVE_LEVEL. */
+BOOLEAN IoForwardIrpSynchronously(PDEVICE_OBJECT DeviceObject, PIRP Irp);
+
 NTSTATUS IoSetCompletionRoutineEx(PDEVICE_OBJECT DeviceObject, PIRP Irp,
                                   PIO_COMPLETION_ROUTINE CompletionRoutine, PVOID Context,
                                   BOOLEAN InvokeOnSuccess, BOOLEAN InvokeOnError,

@@ -62,6 +62,7 @@
 
 /* Of devices and their resources. */
 #define STATUS_DEVICE_CONFIGURATION_ERROR ((NTSTATUS)0xC0000182)
+#define STATUS_DEVICE_DOES_NOT_EXIST      ((NTSTATUS)0xC00000C0)
 
 /* Of driver images. */
 #define STATUS_INVALID_IMAGE_FORMAT        ((NTSTATUS)0xC000007B)

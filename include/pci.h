@@ -145,6 +145,9 @@ typedef struct _PCI_CAPABILITIES_HEADER {
  * PCI_SLOT_NUMBER. Returns how many bytes were moved: 0 when there is no such bus, 2 (the vendor
  * PCI_INVALID_VENDORID) when there is no such function. IRQL: <= DISPATCH_LEVEL.
  */
+/* WhichSpace of IRP_MN_READ_CONFIG and IRP_MN_WRITE_CONFIG */
+#define PCI_WHICHSPACE_CONFIG 0
+
 typedef enum _BUS_DATA_TYPE { PCIConfiguration = 4 } BUS_DATA_TYPE;
 
 ULONG HalGetBusDataByOffset(BUS_DATA_TYPE BusDataType, ULONG BusNumber, ULONG SlotNumber,

@@ -10,9 +10,8 @@
  */
 #include "iotimer.h"
 
-#define ISA_INTERRUPT 1
-#define DATA_PORT     ((PUCHAR)0x60)
-#define COMMAND_PORT  ((PUCHAR)0x64) /* read: status */
+#define DATA_PORT    ((PUCHAR)0x60)
+#define COMMAND_PORT ((PUCHAR)0x64) /* read: status */
 
 #define STATUS_OUTPUT_FULL 0x01 /* a byte waits at DATA_PORT */
 #define STATUS_INPUT_FULL  0x02 /* the controller has not taken the last byte yet */
@@ -159,22 +158,34 @@ static BOOLEAN StopDevice(PVOID SynchronizeContext)
     return TRUE;
 }
 
+/* The interrupt among the device's resources; NULL if it has none. */
+static PCM_PARTIAL_RESOURCE_DESCRIPTOR FindInterrupt(PCM_RESOURCE_LIST Resources)
+{
+    PCM_PARTIAL_RESOURCE_LIST list = &Resources->List[0].PartialResourceList;
+
+    for (ULONG n = 0; n < list->Count; n++) {
+        if (list->PartialDescriptors[n].Type == CmResourceTypeInterrupt)
+            return &list->PartialDescriptors[n];
+    }
+    return NULL;
+}
+
 /*
  * Connects the interrupt, then starts the device. ISR and DPC routines must be ready: the first
  * interrupt can come while IoConnectInterrupt has not returned yet.
  */
-NTSTATUS ConnectDevice(PDEVICE_OBJECT Device)
+NTSTATUS ConnectDevice(PDEVICE_OBJECT Device, PCM_RESOURCE_LIST Resources)
 {
     PDEVICE_EXTENSION extension = Device->DeviceExtension;
-    KIRQL irql;
-    KAFFINITY affinity;
-    ULONG vector = HalGetInterruptVector(Isa, 0, ISA_INTERRUPT, ISA_INTERRUPT, &irql, &affinity);
+    PCM_PARTIAL_RESOURCE_DESCRIPTOR interrupt = FindInterrupt(Resources);
     NTSTATUS status;
 
-    if (vector == 0)
-        return STATUS_NO_SUCH_DEVICE;
-    status = IoConnectInterrupt(&extension->Interrupt, InterruptService, Device, NULL, vector, irql,
-                                irql, Latched, FALSE, affinity, FALSE);
+    if (!interrupt)
+        return STATUS_DEVICE_CONFIGURATION_ERROR;
+    status = IoConnectInterrupt(&extension->Interrupt, InterruptService, Device, NULL,
+                                interrupt->u.Interrupt.Vector, (KIRQL)interrupt->u.Interrupt.Level,
+                                (KIRQL)interrupt->u.Interrupt.Level, Latched, FALSE,
+                                interrupt->u.Interrupt.Affinity, FALSE);
     if (!NT_SUCCESS(status))
         return status;
     if (!KeSynchronizeExecution(extension->Interrupt, StartDevice, &extension->State)) {

@@ -23,9 +23,6 @@
 /* What happens in the first seconds of each minute is printed: all of it would be in the way. */
 #define SHOWN_SECONDS 12
 
-static UNICODE_STRING DeviceName = RTL_CONSTANT_STRING(L"\\Device\\IoTimer0");
-static UNICODE_STRING LinkName = RTL_CONSTANT_STRING(L"\\DosDevices\\IoTimer0");
-
 static ULONG64 Now(VOID)
 {
     ULONG64 counter;
@@ -156,7 +153,7 @@ static VOID IoTimer(PDEVICE_OBJECT DeviceObject, PVOID Context)
  * All that a routine uses is made before anything can call it. The requests come from the last
  * processor, the watchdog runs where it is started: the two really meet at their locks.
  */
-static NTSTATUS StartDriver(PDEVICE_OBJECT Device)
+NTSTATUS StartDriver(PDEVICE_OBJECT Device, PCM_RESOURCE_LIST Resources)
 {
     PDEVICE_EXTENSION extension = Device->DeviceExtension;
     ULONG last = KeQueryActiveProcessorCountEx(ALL_PROCESSOR_GROUPS) - 1;
@@ -171,7 +168,7 @@ static NTSTATUS StartDriver(PDEVICE_OBJECT Device)
     IoInitializeDpcRequest(Device, DpcForIsr);
     status = IoInitializeTimer(Device, IoTimer, extension);
     if (NT_SUCCESS(status))
-        status = ConnectDevice(Device);
+        status = ConnectDevice(Device, Resources);
     if (!NT_SUCCESS(status))
         return status;
     extension->StartTime = Now();
@@ -185,7 +182,7 @@ static NTSTATUS StartDriver(PDEVICE_OBJECT Device)
  * waited for after each step: the first ones still use the interrupt object, and they may have
  * queued others.
  */
-static VOID StopDriver(PDEVICE_OBJECT Device)
+VOID StopDriver(PDEVICE_OBJECT Device)
 {
     PDEVICE_EXTENSION extension = Device->DeviceExtension;
 
@@ -196,63 +193,4 @@ static VOID StopDriver(PDEVICE_OBJECT Device)
     KeFlushQueuedDpcs();
     DbgPrint("iotimer: %u requests completed, %u failed\n", extension->Completed,
              extension->Failed);
-}
-
-static VOID RemoveDevice(PDEVICE_OBJECT Device)
-{
-    PDEVICE_EXTENSION extension = Device->DeviceExtension;
-
-    if (extension->LowerDevice)
-        IoDetachDevice(extension->LowerDevice);
-    IoDeleteSymbolicLink(&LinkName);
-    IoDeleteDevice(Device); /* its timer goes with it */
-}
-
-/* AddDevice: makes the device object and sets everything to work. */
-static DRIVER_ADD_DEVICE AddDevice;
-static NTSTATUS AddDevice(PDRIVER_OBJECT DriverObject, PDEVICE_OBJECT PhysicalDeviceObject)
-{
-    PDEVICE_OBJECT device;
-    PDEVICE_EXTENSION extension;
-    NTSTATUS status = IoCreateDevice(DriverObject, sizeof(DEVICE_EXTENSION), &DeviceName,
-                                     FILE_DEVICE_UNKNOWN, FILE_DEVICE_SECURE_OPEN, FALSE, &device);
-
-    if (!NT_SUCCESS(status))
-        return status;
-    status = IoCreateSymbolicLink(&LinkName, &DeviceName);
-    if (!NT_SUCCESS(status)) {
-        IoDeleteDevice(device);
-        return status;
-    }
-    extension = device->DeviceExtension;
-    extension->LowerDevice = IoAttachDeviceToDeviceStack(device, PhysicalDeviceObject);
-    status = extension->LowerDevice ? StartDriver(device) : STATUS_NO_SUCH_DEVICE;
-    if (!NT_SUCCESS(status)) {
-        RemoveDevice(device);
-        return status;
-    }
-    device->Flags &= ~(ULONG)DO_DEVICE_INITIALIZING; /* ready for use */
-    return STATUS_SUCCESS;
-}
-
-/* Unload: the reverse of AddDevice. */
-static DRIVER_UNLOAD Unload;
-static VOID Unload(PDRIVER_OBJECT DriverObject)
-{
-    PDEVICE_OBJECT device = DriverObject->DeviceObject;
-
-    if (!device) /* AddDevice has failed */
-        return;
-    StopDriver(device); /* before the memory goes that its routines use */
-    RemoveDevice(device);
-}
-
-/* DriverEntry: tells the kernel which routines the driver has. */
-DRIVER_INITIALIZE DriverEntry;
-NTSTATUS DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
-{
-    UNREFERENCED_PARAMETER(RegistryPath);
-    DriverObject->DriverExtension->AddDevice = AddDevice;
-    DriverObject->DriverUnload = Unload;
-    return STATUS_SUCCESS;
 }

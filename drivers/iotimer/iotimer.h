@@ -20,6 +20,7 @@ typedef struct _REQUEST_STATE {
 
 typedef struct _DEVICE_EXTENSION {
     PDEVICE_OBJECT LowerDevice;
+    BOOLEAN Started;
     ULONG64 StartTime; /* of both timers; the times that are printed count from here */
     PKINTERRUPT Interrupt;
     REQUEST_STATE State;
@@ -38,8 +39,12 @@ typedef struct _DEVICE_EXTENSION {
 /* What the watchdog finds when another second has gone by. */
 typedef enum _VERDICT { NothingToDo, StillWaiting, DeviceWasReset, RequestHasFailed } VERDICT;
 
+/* iotimer.c. PASSIVE_LEVEL. */
+NTSTATUS StartDriver(PDEVICE_OBJECT Device, PCM_RESOURCE_LIST Resources);
+VOID StopDriver(PDEVICE_OBJECT Device);
+
 /* device.c. ConnectDevice, DisconnectDevice: PASSIVE_LEVEL; the others: DISPATCH_LEVEL. */
-NTSTATUS ConnectDevice(PDEVICE_OBJECT Device);
+NTSTATUS ConnectDevice(PDEVICE_OBJECT Device, PCM_RESOURCE_LIST Resources);
 VOID DisconnectDevice(PDEVICE_EXTENSION Extension);
 VOID AskDevice(PDEVICE_EXTENSION Extension);
 VERDICT WatchDevice(PDEVICE_EXTENSION Extension);

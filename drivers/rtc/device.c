@@ -179,16 +179,29 @@ static VOID CustomTimerDpc(PKDPC Dpc, PVOID DeferredContext, PVOID SystemArgumen
 
 /* ---- start and end: PASSIVE_LEVEL ---- */
 
-static NTSTATUS ConnectInterrupt(PDEVICE_EXTENSION Extension)
+/* The interrupt among the device's resources; NULL if it has none. */
+static PCM_PARTIAL_RESOURCE_DESCRIPTOR FindInterrupt(PCM_RESOURCE_LIST Resources)
 {
-    KIRQL irql;
-    KAFFINITY affinity;
-    ULONG last = KeQueryActiveProcessorCountEx(ALL_PROCESSOR_GROUPS) - 1;
-    ULONG vector =
-        HalGetInterruptVector(Isa, 0, RTC_ISA_INTERRUPT, RTC_ISA_INTERRUPT, &irql, &affinity);
+    PCM_PARTIAL_RESOURCE_LIST list = &Resources->List[0].PartialResourceList;
 
-    if (vector == 0)
-        return STATUS_NO_SUCH_DEVICE;
+    for (ULONG n = 0; n < list->Count; n++) {
+        if (list->PartialDescriptors[n].Type == CmResourceTypeInterrupt)
+            return &list->PartialDescriptors[n];
+    }
+    return NULL;
+}
+
+static NTSTATUS ConnectInterrupt(PDEVICE_EXTENSION Extension, PCM_RESOURCE_LIST Resources)
+{
+    PCM_PARTIAL_RESOURCE_DESCRIPTOR interrupt = FindInterrupt(Resources);
+    ULONG last = KeQueryActiveProcessorCountEx(ALL_PROCESSOR_GROUPS) - 1;
+    ULONG vector;
+    KIRQL irql;
+
+    if (!interrupt)
+        return STATUS_DEVICE_CONFIGURATION_ERROR;
+    vector = interrupt->u.Interrupt.Vector;
+    irql = (KIRQL)interrupt->u.Interrupt.Level;
     DbgPrint("rtc: vector 0x%02x, IRQL %u, processor %u\n", vector, irql, last);
     return IoConnectInterrupt(&Extension->Interrupt, InterruptService, Extension, NULL, vector,
                               irql, irql, Latched, FALSE, (KAFFINITY)1 << last, FALSE);
@@ -198,7 +211,7 @@ static NTSTATUS ConnectInterrupt(PDEVICE_EXTENSION Extension)
  * Connects the ISR, then lets the device interrupt. All that the ISR uses is there before: the
  * first interrupt can come while IoConnectInterrupt has not returned yet.
  */
-NTSTATUS ConnectRtc(PDEVICE_EXTENSION Extension)
+NTSTATUS ConnectRtc(PDEVICE_EXTENSION Extension, PCM_RESOURCE_LIST Resources)
 {
     LARGE_INTEGER dueTime = {.QuadPart = -ONE_SECOND};
     NTSTATUS status;
@@ -209,7 +222,7 @@ NTSTATUS ConnectRtc(PDEVICE_EXTENSION Extension)
     KeSetTargetProcessorDpc(&Extension->ReportDpc, 0);
     Extension->StartTime = Extension->LastTime = Now();
 
-    status = ConnectInterrupt(Extension);
+    status = ConnectInterrupt(Extension, Resources);
     if (!NT_SUCCESS(status))
         return status;
     KeSynchronizeExecution(Extension->Interrupt, StartDevice, Extension);

@@ -4,8 +4,7 @@
 
 #include <ntddk.h>
 
-#define RTC_ISA_INTERRUPT 8
-#define RTC_RATE          10 /* periodic interrupts: 32768 >> (10 - 1) = 64 a second */
+#define RTC_RATE 10 /* periodic interrupts: 32768 >> (10 - 1) = 64 a second */
 
 /* What the interrupt service routine knows. All of it: the interrupt object's lock. */
 typedef struct _RTC_STATE {
@@ -17,6 +16,7 @@ typedef struct _RTC_STATE {
 
 typedef struct _DEVICE_EXTENSION {
     PDEVICE_OBJECT LowerDevice;
+    BOOLEAN Started;
     ULONG64 StartTime; /* the times that are printed count from here */
     PKINTERRUPT Interrupt;
     RTC_STATE State;      /* shared with the ISR: only in SynchCritSection routines */
@@ -32,7 +32,7 @@ typedef struct _DEVICE_EXTENSION {
 } DEVICE_EXTENSION, *PDEVICE_EXTENSION;
 
 /* device.c */
-NTSTATUS ConnectRtc(PDEVICE_EXTENSION Extension);
+NTSTATUS ConnectRtc(PDEVICE_EXTENSION Extension, PCM_RESOURCE_LIST Resources);
 VOID DisconnectRtc(PDEVICE_EXTENSION Extension);
 ULONG64 Now(VOID);
 

@@ -187,6 +187,28 @@ static BOOLEAN CloseToNewOpens(PDRIVER_OBJECT DriverObject)
 }
 
 /*
+ * Ends what IopClaimForUnload has begun: the driver stays, and its devices can be opened again.
+ *
+ * IRQL:    PASSIVE_LEVEL
+ * Locks:   takes IopDeviceLock, then DriversLock
+ * Context: unloading that has been refused
+ * Returns: nothing
+ */
+VOID IopCancelUnload(PLOADED_DRIVER Driver)
+{
+    KI_REQUIRE_IRQL_AT_MOST(PASSIVE_LEVEL, RULE_IRQL_IO_PASSIVE, "IrqlIoPassive1", Driver);
+
+    PDEVICE_OBJECT device;
+    KIRQL oldIrql;
+
+    KeAcquireSpinLock(&IopDeviceLock, &oldIrql);
+    for (device = Driver->Object.DeviceObject; device; device = device->NextDevice)
+        device->DeviceObjectExtension->UnloadPending = FALSE;
+    KeReleaseSpinLock(&IopDeviceLock, oldIrql);
+    IopDriverIsLoaded(Driver);
+}
+
+/*
  * Finds a driver and makes it the caller's to unload.
  *
  * IRQL:    PASSIVE_LEVEL

@@ -71,7 +71,6 @@ typedef struct _LOADED_DRIVER {
     DRIVER_STATE State;
     ULONG Visitors; /* keep it from being unloaded */
     const DRIVER_IMAGE *Image;
-    PDEVICE_OBJECT PhysicalDevice; /* that AddDevice was called with, or NULL */
     DRIVER_OBJECT Object;
     DRIVER_EXTENSION Extension;
     WCHAR Name[64];
@@ -84,14 +83,39 @@ PLOADED_DRIVER IopMakeDriver(const DRIVER_IMAGE *Image);
 BOOLEAN IopInsertDriver(PLOADED_DRIVER Driver);
 VOID IopDriverIsLoaded(PLOADED_DRIVER Driver);
 NTSTATUS IopClaimForUnload(PCSTR Name, PLOADED_DRIVER *Driver);
+VOID IopCancelUnload(PLOADED_DRIVER Driver);
 VOID IopFreeDriver(PLOADED_DRIVER Driver);
 
-/*
- * The driver that owns the physical device objects: makes one for a driver, with the line that the
- * platform gives to a driver of this name. kernel/io/pnp.c
- */
+/* A routine of a driver has to come back at PASSIVE_LEVEL. kernel/io/load.c */
+VOID IopCheckReturn(PVOID Routine);
+
+/* ---- plug and play; kernel/pnp.h has the types ---- */
+
+struct _PNP_NODE;
+
+/* kernel/io/pnpbus.c: the driver of the physical device objects */
+extern DRIVER_OBJECT IopPnpDriver;
+VOID IopInitializePnpDriver(VOID);
+
+/* kernel/io/pnpnode.c */
 VOID IopInitializePnp(VOID);
-NTSTATUS IopCreatePhysicalDevice(PCSTR DriverName, PDEVICE_OBJECT *PhysicalDevice);
+NTSTATUS IopMakeNode(const struct _PNP_NODE *Description, struct _PNP_NODE **Node);
+VOID IopInsertNode(struct _PNP_NODE *Node);
+VOID IopDeleteNode(struct _PNP_NODE *Node);
+
+/* kernel/io/pnpresource.c */
+BOOLEAN IopMakeResourceLists(const struct _PNP_NODE *Node, PCM_RESOURCE_LIST *Raw,
+                             PCM_RESOURCE_LIST *Translated);
+VOID IopFreeResourceLists(PCM_RESOURCE_LIST Raw, PCM_RESOURCE_LIST Translated);
+
+/* kernel/io/pnprequest.c: the lists are for IRP_MN_START_DEVICE */
+NTSTATUS IopSendPnpRequest(PDEVICE_OBJECT PhysicalDevice, UCHAR MinorFunction,
+                           PCM_RESOURCE_LIST Raw, PCM_RESOURCE_LIST Translated);
+
+/* kernel/io/pnp.c: a driver gets its devices, gives them up if it agrees, and is forgotten */
+NTSTATUS IopAddDevices(PLOADED_DRIVER Driver);
+NTSTATUS IopRemoveDevices(PLOADED_DRIVER Driver);
+VOID IopForgetDriver(PLOADED_DRIVER Driver);
 
 /* Messages of a device: vectors, connections. PASSIVE_LEVEL. kernel/io/message.c */
 NTSTATUS IopAssignMessages(PDEVICE_OBJECT PhysicalDevice, struct _PCI_FUNCTION *Function,
@@ -101,7 +125,7 @@ NTSTATUS IopConnectMessages(PDEVICE_MESSAGES Messages,
                             const IO_CONNECT_INTERRUPT_MESSAGE_BASED_PARAMETERS *Parameters);
 VOID IopDisconnectMessages(PIO_INTERRUPT_MESSAGE_INFO Table);
 VOID IopSetMessagesActive(PIO_INTERRUPT_MESSAGE_INFO Table, BOOLEAN Active); /* <= DISPATCH */
-PVOID IopRoutineOfMessages(PDEVICE_OBJECT PhysicalDevice);
+VOID IopCheckMessages(PDEVICE_OBJECT PhysicalDevice);
 
 /*
  * Looks for what a driver has left behind: bug check, or devices, which are deleted.

@@ -7,8 +7,15 @@
 
 #define REGISTRY_PREFIX "\\Registry\\Machine\\System\\CurrentControlSet\\Services\\"
 
-/* The routines of a driver that are called at PASSIVE_LEVEL return at PASSIVE_LEVEL. */
-static VOID CheckReturn(PVOID Routine)
+/*
+ * A routine of a driver that was called at PASSIVE_LEVEL has come back.
+ *
+ * IRQL:    PASSIVE_LEVEL
+ * Locks:   none
+ * Context: after the call
+ * Returns: nothing
+ */
+VOID IopCheckReturn(PVOID Routine)
 {
     KI_REQUIRE_IRQL_AT_MOST(PASSIVE_LEVEL, 0x2001D, "IrqlReturn", Routine);
     UNREFERENCED_PARAMETER(Routine);
@@ -25,23 +32,8 @@ static NTSTATUS CallDriverEntry(PLOADED_DRIVER Driver)
         return STATUS_INSUFFICIENT_RESOURCES;
     IopMakeName(&registryPath, buffer, characters, REGISTRY_PREFIX, Driver->Image->Name);
     status = Driver->Object.DriverInit(&Driver->Object, &registryPath);
-    CheckReturn((PVOID)Driver->Object.DriverInit);
+    IopCheckReturn((PVOID)Driver->Object.DriverInit);
     ExFreePoolWithTag(buffer, TAG_DRIVER);
-    return status;
-}
-
-static NTSTATUS CallAddDevice(PLOADED_DRIVER Driver)
-{
-    PDRIVER_ADD_DEVICE addDevice = Driver->Extension.AddDevice;
-    NTSTATUS status;
-
-    if (!addDevice)
-        return STATUS_SUCCESS;
-    status = IopCreatePhysicalDevice(Driver->Image->Name, &Driver->PhysicalDevice);
-    if (!NT_SUCCESS(status))
-        return status;
-    status = addDevice(&Driver->Object, Driver->PhysicalDevice);
-    CheckReturn((PVOID)addDevice);
     return status;
 }
 
@@ -66,8 +58,7 @@ static NTSTATUS RemoveDriver(PLOADED_DRIVER Driver)
     KeFlushQueuedDpcs();
     IopWaitForWorkItems(&Driver->Object);
     status = IopCheckLeftovers(&Driver->Object, Driver->Image->Name);
-    if (Driver->PhysicalDevice)
-        IoDeleteDevice(Driver->PhysicalDevice);
+    IopForgetDriver(Driver);
     IopFreeDriver(Driver);
     LdrReleaseImage(image);
     return status;
@@ -81,12 +72,12 @@ static VOID CallUnload(PLOADED_DRIVER Driver)
     if (!unload)
         return;
     unload(&Driver->Object);
-    CheckReturn((PVOID)unload);
+    IopCheckReturn((PVOID)unload);
 }
 
 /*
- * Loads a driver: DriverEntry, then AddDevice if it has one. When AddDevice fails the driver is
- * unloaded again.
+ * Loads a driver: DriverEntry, then AddDevice for its devices if it has one. When it gets none, the
+ * driver is unloaded again.
  *
  * IRQL:    PASSIVE_LEVEL
  * Locks:   none
@@ -114,7 +105,7 @@ NTSTATUS IopLoadImage(const DRIVER_IMAGE *Image)
     status = CallDriverEntry(driver);
     if (NT_SUCCESS(status)) {
         DeclareDevicesReady(&driver->Object);
-        status = CallAddDevice(driver);
+        status = IopAddDevices(driver);
         if (!NT_SUCCESS(status))
             CallUnload(driver);
     }
@@ -182,8 +173,8 @@ NTSTATUS IopLoadDriver(PCSTR Name)
  * Locks:   none
  * Context: a thread that may wait
  * Returns: STATUS_OBJECT_NAME_NOT_FOUND if it is not loaded, STATUS_INVALID_DEVICE_REQUEST if it
- *          has no Unload routine, STATUS_DEVICE_BUSY if it is in use; STATUS_UNSUCCESSFUL if it
- *          has left devices behind, which are deleted then
+ *          has no Unload routine, STATUS_DEVICE_BUSY if it is in use or does not let go
+ *          of a device; STATUS_UNSUCCESSFUL if it has left devices behind, which are deleted then
  * Source:  contract T-DRIVER-4, T-KeFlushQueuedDpcs-5
  */
 NTSTATUS IopUnloadDriver(PCSTR Name)
@@ -195,6 +186,11 @@ NTSTATUS IopUnloadDriver(PCSTR Name)
 
     if (!NT_SUCCESS(status))
         return status;
+    status = IopRemoveDevices(driver);
+    if (!NT_SUCCESS(status)) {
+        IopCancelUnload(driver);
+        return status;
+    }
     CallUnload(driver);
     return RemoveDriver(driver);
 }

@@ -264,17 +264,26 @@ VOID IopSetMessagesActive(PIO_INTERRUPT_MESSAGE_INFO Table, BOOLEAN Active)
 }
 
 /*
+ * The driver of a device has given it up: its routine must not be connected any more. A checked
+ * build stops, a free one disconnects it.
+ *
  * IRQL:    PASSIVE_LEVEL
  * Locks:   none
- * Context: a driver's end
- * Returns: the routine to which a device's messages are still connected, or NULL
+ * Context: the device has been removed
+ * Returns: nothing
+ * Source:  contract T-DRIVER-4
  */
-PVOID IopRoutineOfMessages(PDEVICE_OBJECT PhysicalDevice)
+VOID IopCheckMessages(PDEVICE_OBJECT PhysicalDevice)
 {
     KI_REQUIRE_IRQL_AT_MOST(PASSIVE_LEVEL, RULE_IRQL_IO_PASSIVE, "IrqlIoPassive4", PhysicalDevice);
 
     const DEVICE_MESSAGES *messages = PhysicalDevice->DeviceObjectExtension->Messages;
+    ULONG_PTR routine;
 
-    return messages && messages->Connection ? (PVOID)messages->Connection->Messages[0].Routine
-                                            : NULL;
+    if (!messages || !messages->Connection)
+        return;
+    routine = (ULONG_PTR)messages->Connection->Messages[0].Routine;
+    if (DBG)
+        KeBugCheckEx(DRIVER_UNLOADED_WITHOUT_CANCELLING_PENDING_OPERATIONS, routine, 0, routine, 0);
+    IopDisconnectMessages(&messages->Connection->Table);
 }

@@ -34,6 +34,8 @@ const KD_COMMAND KdpCommands[] = {
      KdpIoctl},
     {"cancel", "FILE", "cancels the request to an open file that has not ended.", 1, 1, KdpCancel},
     {"close", "FILE", "closes an open file.", 1, 1, KdpClose},
+    {"pnp", "", "lists the plug and play devices and the drivers that have them.", 0, 0, KdpPnp},
+    {"remove", "DEVICE [surprise]", "takes a device away from its driver.", 1, 2, KdpRemove},
     {"load", "DRIVER", "loads a driver.", 1, 1, KdpLoad},
     {"unload", "DRIVER", "unloads a driver.", 1, 1, KdpUnload},
     {"trace", "[on | brief | off | last]",
