@@ -422,3 +422,72 @@ TEST(T_IoDisconnectInterrupt_1_passive)
         CHECK_EQUAL(Record.Started, runs);
     }
 }
+
+/* ---- under fire ---- */
+
+typedef struct _VICTIM {
+    volatile LONG Alive, Inside, Runs;
+} VICTIM;
+
+static VOID VisitVictim(VICTIM *Victim)
+{
+    CHECK_EQUAL(Victim->Alive, 1);
+    CHECK_EQUAL(InterlockedIncrement(&Victim->Inside), 1);
+    if (KtRandom(4) == 0)
+        KiSleep(KtRandom(1000));
+    CHECK_EQUAL(Victim->Alive, 1);
+    InterlockedDecrement(&Victim->Inside);
+    InterlockedIncrement(&Victim->Runs);
+}
+
+SERVICE_ROUTINE(TouchVictim)
+{
+    VisitVictim(Context);
+    return TRUE;
+}
+
+SYNCHRONIZE_ROUTINE(TouchVictimBeside)
+{
+    VisitVictim(Context);
+    return TRUE;
+}
+
+/* Not for long: the disconnecting may wait for the DPC routine that this is. */
+PARALLEL_ROUTINE(FireForAWhile)
+{
+    ULONG64 start = KtNow();
+
+    while (KtNow() - start < MILLISECONDS(1)) {
+        ArchSendInterrupt(KtRandom(KtProcessors()), KT_VECTOR(9, 1));
+        KtJitter(300);
+    }
+}
+
+/* The others fire all the time; the context is freed after each disconnect. */
+TEST_ON(2, T_IoDisconnectInterrupt_1_passive_under_fire__T_KeSynchronizeExecution_5)
+{
+    LONG runs = 0, mine = 0;
+
+    for (ULONG i = 0; i < 40; i++) {
+        VICTIM *victim = ExAllocatePoolWithTag(NonPagedPool, sizeof(*victim), KT_TAG);
+        PKINTERRUPT interrupt;
+
+        if (!CHECK(victim != NULL))
+            return;
+        *victim = (VICTIM){.Alive = 1};
+        CHECK_EQUAL(IoConnectInterrupt(&interrupt, TouchVictim, victim, NULL, KT_VECTOR(9, 1),
+                                       PASSIVE_LEVEL, PASSIVE_LEVEL, Latched, FALSE,
+                                       KeQueryActiveProcessors(), FALSE),
+                    STATUS_SUCCESS);
+        KtStartOnOthers(FireForAWhile, NULL);
+        for (ULONG n = KtRandom(3); n > 0; n--, mine++)
+            CHECK(KeSynchronizeExecution(interrupt, TouchVictimBeside, victim));
+        KtStall(MICROSECONDS(KtRandom(500)));
+        IoDisconnectInterrupt(interrupt);
+        runs += victim->Runs;
+        KtPoison(victim);
+        ExFreePoolWithTag(victim, KT_TAG);
+        KtJoin();
+    }
+    CHECK(runs > mine); /* the service routine has run, too */
+}
