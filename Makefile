@@ -277,14 +277,20 @@ $(SDK)/%.a: $(SDK)/%.def
 # ---- test drivers: built as any driver is, against mingw-w64's headers ----
 
 MINGW_CC  ?= x86_64-w64-mingw32-gcc
+MINGW_LD  ?= x86_64-w64-mingw32-gcc
 MINGW_DDK ?= /usr/x86_64-w64-mingw32/include/ddk
 SYS        = $(SDK)/sys
 
 # -fno-omit-frame-pointer: the kernel's backtraces follow frame pointers.
 SYS_CFLAGS  := -std=gnu17 -O2 -g -Wall -Wextra -Werror -Wno-unknown-pragmas -Wno-multichar \
-    -fno-omit-frame-pointer -fno-stack-protector -fno-ident -isystem $(MINGW_DDK)
+    -fno-omit-frame-pointer -fno-stack-protector -fno-strict-aliasing -fno-ident \
+    -isystem $(MINGW_DDK)
 SYS_LDFLAGS := -nostdlib -shared -Wl,--subsystem,native -Wl,--entry,DriverEntry \
     -Wl,--exclude-all-symbols -L$(SDK)
+# clang makes functions of two of the headers' inline routines, in every object file.
+ifneq ($(findstring clang,$(MINGW_CC)),)
+SYS_LDFLAGS += -Wl,--allow-multiple-definition
+endif
 SYS_SOURCES := $(sort $(wildcard tests/sys/*.c))
 SYS_GOOD    := $(SYS_SOURCES:tests/sys/%.c=$(SYS)/%.sys)
 # Made from a good one by tests/sys/spoil, each with something else that is wrong.
@@ -303,12 +309,71 @@ $(SYS)/missing.sys: SYS_MORE = $(shell $(MINGW_CC) -print-file-name=libntoskrnl.
 
 $(SYS_GOOD): %.sys: %.o $(LIBRARIES)
 	$(call say,SYS,$@)
-	$(Q)$(MINGW_CC) $(SYS_LDFLAGS) -o $@ $< -lntoskrnl -lhal -lgcc $(SYS_MORE)
+	$(Q)$(MINGW_LD) $(SYS_LDFLAGS) -o $@ $< -lntoskrnl -lhal -lgcc $(SYS_MORE)
 
 $(SYS_BAD): $(SYS)/timerdpc.sys tests/sys/spoil
 	$(Q)tests/sys/spoil $(basename $(@F)) $< $@
 
 -include $(SYS_GOOD:.sys=.d)
+
+# ---- the drivers of drivers/ as images: the same source, with other headers ----
+
+SAMPLES := $(patsubst drivers/%,$(SDK)/drivers/%.sys,$(wildcard drivers/*))
+
+.PHONY: sample-images suite-image
+sample-images: $(SAMPLES)
+suite-image: $(SYS)/suites.sys
+
+$(SDK)/obj/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(call say,SYSCC,$<)
+	$(Q)$(MINGW_CC) $(SYS_CFLAGS) -Wno-array-bounds -include tools/sdk/ddk.h -MMD -MP -c $< -o $@
+
+define sample-rule
+$(SDK)/drivers/$(notdir $(1)).sys: $(patsubst %.c,$(SDK)/obj/%.o,$(wildcard $(1)/*.c)) $(LIBRARIES)
+	@mkdir -p $$(@D)
+	$$(call say,SYS,$$@)
+	$$(Q)$$(MINGW_LD) $$(SYS_LDFLAGS) -o $$@ $$(filter %.o,$$^) -lntoskrnl -lhal -lgcc
+endef
+$(foreach d,$(wildcard drivers/*),$(eval $(call sample-rule,$(d))))
+
+-include $(patsubst %.c,$(SDK)/obj/%.d,$(wildcard drivers/*/*.c))
+
+# ---- suites as a driver's image ----
+
+# What of tests/kernel uses the routines of drivers and little else: with mingw-w64's headers the
+# same source proves that layouts, inline functions and calls agree with what others compile.
+FOREIGN_SUITES := calendar devqueue devqueue_negative dispatcher_region dispatcher_semaphore dpc \
+    dpc_order dpc_routine dpc_target extimer extimer_negative extimer_overlap interlocked \
+    io_controller io_csq io_startio io_startio_dpc iotimer ipi layout lookaside mutex_fast mutex_ke \
+    mutex_negative queuedlock rwlock seeds slist spinlock startio_negative startio_tool \
+    synchronize thread_negative thread_priority threadeddpc time time_page timer timer_absolute \
+    timer_periodic timer_race wait_multiple wait_single wait_timer workitem workitem_negative
+SUITE_OBJECTS := $(FOREIGN_SUITES:%=$(SYS)/suite/%.o) $(SYS)/suite/entry.o
+SUITE_CFLAGS   = $(SYS_CFLAGS) -Wno-array-bounds -DKT_FOREIGN -Itests/kernel \
+    -include tools/sdk/ddk.h
+
+$(SDK)/libsuite.a: tests/kernel/testexports.h
+	@mkdir -p $(@D)
+	$(Q){ echo 'LIBRARY ntoskrnl.exe'; echo EXPORTS; \
+	    sed -n 's/^TEST_FUNCTION(\(.*\))/\1/p; s/^TEST_VARIABLE(\(.*\))/\1 DATA/p' $<; } >$(@:.a=.def)
+	$(Q)$(DLLTOOL) --machine i386:x86-64 --input-def $(@:.a=.def) --output-lib $@
+
+$(SYS)/suite/%.o: tests/kernel/%.c Makefile
+	@mkdir -p $(@D)
+	$(call say,SYSCC,$<)
+	$(Q)$(MINGW_CC) $(SUITE_CFLAGS) -MMD -MP -c $< -o $@
+
+$(SYS)/suite/%.o: tests/sys/suite/%.c Makefile
+	@mkdir -p $(@D)
+	$(call say,SYSCC,$<)
+	$(Q)$(MINGW_CC) $(SUITE_CFLAGS) -MMD -MP -c $< -o $@
+
+$(SYS)/suites.sys: $(SUITE_OBJECTS) $(SDK)/libsuite.a $(LIBRARIES)
+	$(call say,SYS,$@)
+	$(Q)$(MINGW_LD) $(SYS_LDFLAGS) -o $@ $(SUITE_OBJECTS) -lsuite -lntoskrnl -lhal -lgcc
+
+-include $(SUITE_OBJECTS:.o=.d)
 
 # ---- the EFI partition's folder ----
 
@@ -432,7 +497,8 @@ $(TRACE_PACKAGES): $(TRACE_TOOLS)/package-lock.json
 
 clean:
 	rm -rf $(BUILD_ROOT)/checked $(BUILD_ROOT)/free $(BUILD_ROOT)/test $(BUILD_ROOT)/host \
-	    $(BUILD_ROOT)/sdk $(BUILD_ROOT)/fuzz $(BUILD_ROOT)/bench $(BUILD_ROOT)/bench-checked $(BUILD_ROOT)/clang $(BUILD_ROOT)/test-logs \
+	    $(BUILD_ROOT)/sdk $(BUILD_ROOT)/sdk-clang $(BUILD_ROOT)/fuzz $(BUILD_ROOT)/bench \
+	    $(BUILD_ROOT)/bench-checked $(BUILD_ROOT)/clang $(BUILD_ROOT)/test-logs \
 	    $(BUILD_ROOT)/trace $(BUILD_ROOT)/timeline
 	@rmdir $(BUILD_ROOT) 2>/dev/null || true
 

@@ -109,7 +109,7 @@ static VOID PeriodicDpc(PKDPC Dpc, PVOID DeferredContext, PVOID SystemArgument1,
     UNREFERENCED_PARAMETER(SystemArgument2);
     CountRun(extension, ran - due);
     if (IsShown(number)) {
-        RtlStringPrint(name, sizeof(name), "%s #%I64u", timer->Name, number + 1);
+        _snprintf(name, sizeof(name), "%s #%I64u", timer->Name, number + 1);
         PrintRun(extension, name, due, ran);
     }
 }

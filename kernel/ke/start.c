@@ -92,6 +92,8 @@ static VOID RunTestsIfAsked(VOID)
 {
     if (KiGetOption("bugcheck"))
         KiRunBugCheck(KiGetOption("bugcheck"));
+    if (LdrFindFile("suites")) /* suites that are a driver's image take the kernel's place */
+        LoadDriver("suites");
     if (KiGetOption("suite"))
         KiRunTests(KiGetOption("suite"));
 }

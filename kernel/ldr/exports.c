@@ -43,6 +43,31 @@ static const LDR_EXPORT Exports[] = {
 #include "ldr/exports.h"
 };
 
+#if TESTS
+/* For suites that are built as a driver's image. They are no part of what drivers may use. */
+#include "suite.h"
+#include "thread_tool.h"
+#include "irp_tool.h"
+#include "testdriver.h"
+
+#define TEST_FUNCTION(Name) {#Name, (PVOID)Name, LdrModuleKernel, FALSE},
+#define TEST_VARIABLE(Name) {#Name, (PVOID)&Name, LdrModuleKernel, FALSE},
+
+static const LDR_EXPORT TestExports[] = {
+#include "testexports.h"
+};
+
+static PVOID FindTestExport(PCSTR Name)
+{
+    for (SIZE_T i = 0; i < ARRAYSIZE(TestExports); i++)
+        if (strcmp(TestExports[i].Name, Name) == 0)
+            return TestExports[i].Address;
+    return NULL;
+}
+#else
+#define FindTestExport(Name) NULL
+#endif
+
 static CHAR LowerCase(CHAR Character)
 {
     return Character >= 'A' && Character <= 'Z' ? (CHAR)(Character + ('a' - 'A')) : Character;
@@ -106,5 +131,5 @@ PVOID LdrpFindExport(LDR_MODULE Module, PCSTR Name)
         else
             low = middle + 1;
     }
-    return NULL;
+    return Module == LdrModuleKernel ? FindTestExport(Name) : NULL;
 }

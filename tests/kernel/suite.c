@@ -17,6 +17,9 @@ static struct {
 
 static ULONG Passed, Failed, Skipped;
 
+static const KTEST *const *Suites = KiTestSuites;
+static const KTEST *const *SuitesEnd = KiTestSuitesEnd;
+
 /* ---- names ---- */
 
 /* "T_TMR_20_cancel" as "T-TMR-20-cancel"; two underscores separate items: " + ". */
@@ -227,14 +230,20 @@ static BOOLEAN ComesBefore(const KTEST *First, const KTEST *Second)
     return order ? order < 0 : First->Line < Second->Line;
 }
 
+VOID KtAddSuites(const KTEST *const *First, const KTEST *const *End)
+{
+    Suites = First;
+    SuitesEnd = End;
+}
+
 static ULONG ChooseTests(PCSTR Globs, const KTEST **Tests)
 {
     ULONG count = 0;
 
-    for (const KTEST *const *entry = KiTestSuites; entry < KiTestSuitesEnd; entry++) {
+    for (const KTEST *const *entry = Suites; entry < SuitesEnd; entry++) {
         ULONG i;
 
-        if (!IsWanted(*entry, Globs) || count == MAXIMUM_TESTS)
+        if (!*entry || !IsWanted(*entry, Globs) || count == MAXIMUM_TESTS)
             continue;
         for (i = count++; i > 0 && ComesBefore(*entry, Tests[i - 1]); i--)
             Tests[i] = Tests[i - 1];

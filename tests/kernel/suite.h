@@ -7,8 +7,14 @@
 #ifndef METRONOME_TEST_SUITE_H
 #define METRONOME_TEST_SUITE_H
 
+#if defined(KT_FOREIGN)
+#include "foreign.h" /* the suite is a part of a driver's image, built with other headers */
+#define KT_SECTION ".kt$b"
+#else
+#define KT_SECTION "testsuites"
 #include "ke.h"
 #include "ex.h"
+#endif
 
 /* ---- tests ---- */
 
@@ -21,15 +27,18 @@ typedef struct _KTEST {
     ULONG Processors; /* fewer than these: skipped */
 } KTEST;
 
-/* The linker gathers the section testsuites between these two. */
+/* The linker gathers the section KT_SECTION between these two. */
 extern const KTEST *const KiTestSuites[];
 extern const KTEST *const KiTestSuitesEnd[];
+
+/* The tests of a driver's image: from then on they are chosen instead. PASSIVE_LEVEL. */
+VOID KtAddSuites(const KTEST *const *First, const KTEST *const *End);
 
 /* A file says `#define SUITE "name"` before it includes this, and then TEST(...) { ... }. */
 #define TEST_ON(processors, name)                                                            \
     static VOID name(VOID);                                                                  \
     static const KTEST KtTest_##name = {SUITE, #name, name, __FILE__, __LINE__, processors}; \
-    static const KTEST *const KtEntry_##name __attribute__((section("testsuites"), used)) =  \
+    static const KTEST *const KtEntry_##name __attribute__((section(KT_SECTION), used)) =    \
         &KtTest_##name;                                                                      \
     static VOID name(VOID)
 #define TEST(name) TEST_ON(1, name)
