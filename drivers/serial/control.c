@@ -5,12 +5,12 @@
 #include "serial.h"
 
 /* A control request, taken apart. */
-typedef struct _CONTROL {
+typedef struct _CONTROL_REQUEST {
     PSERIAL_PORT Port;
     PVOID Buffer;
     ULONG Code, InputLength, OutputLength;
     ULONG Written; /* of the output */
-} CONTROL, *PCONTROL;
+} CONTROL_REQUEST, *PCONTROL_REQUEST;
 
 /* What an input or output must have room for; 0: the code has none. */
 static ULONG InputSize(ULONG Code)
@@ -33,7 +33,7 @@ static ULONG InputSize(ULONG Code)
 }
 
 /* Copies an answer to the requester's buffer. */
-static NTSTATUS Answer(PCONTROL Control, const VOID *Value, ULONG Size)
+static NTSTATUS Answer(PCONTROL_REQUEST Control, const VOID *Value, ULONG Size)
 {
     if (Control->OutputLength < Size)
         return STATUS_BUFFER_TOO_SMALL;
@@ -71,7 +71,7 @@ static NTSTATUS ChangeModemControl(PSERIAL_PORT Port, UCHAR Value)
     return STATUS_SUCCESS;
 }
 
-static NTSTATUS Set(PCONTROL Control)
+static NTSTATUS Set(PCONTROL_REQUEST Control)
 {
     PSERIAL_PORT port = Control->Port;
 
@@ -100,7 +100,7 @@ static NTSTATUS Set(PCONTROL Control)
     }
 }
 
-static NTSTATUS GetStatus(PCONTROL Control)
+static NTSTATUS GetStatus(PCONTROL_REQUEST Control)
 {
     PSERIAL_PORT port = Control->Port;
     SERIAL_STATUS status = {
@@ -116,7 +116,7 @@ static NTSTATUS GetStatus(PCONTROL Control)
     return result;
 }
 
-static NTSTATUS Get(PCONTROL Control)
+static NTSTATUS Get(PCONTROL_REQUEST Control)
 {
     PSERIAL_PORT port = Control->Port;
     ULONG value;
@@ -161,7 +161,7 @@ static NTSTATUS SetTimeouts(PSERIAL_PORT Port, const SERIAL_TIMEOUTS *Timeouts)
     return STATUS_SUCCESS;
 }
 
-static NTSTATUS GetTimeouts(PCONTROL Control)
+static NTSTATUS GetTimeouts(PCONTROL_REQUEST Control)
 {
     PSERIAL_PORT port = Control->Port;
     SERIAL_TIMEOUTS timeouts;
@@ -190,7 +190,7 @@ static NTSTATUS Purge(PSERIAL_PORT Port, ULONG What)
     return STATUS_SUCCESS;
 }
 
-static NTSTATUS Execute(PCONTROL Control)
+static NTSTATUS Execute(PCONTROL_REQUEST Control)
 {
     NTSTATUS status;
     KIRQL irql;
@@ -216,7 +216,7 @@ static NTSTATUS Execute(PCONTROL Control)
 NTSTATUS DispatchControl(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 {
     PIO_STACK_LOCATION location = IoGetCurrentIrpStackLocation(Irp);
-    CONTROL control = {
+    CONTROL_REQUEST control = {
         .Port = DeviceObject->DeviceExtension,
         .Buffer = Irp->AssociatedIrp.SystemBuffer,
         .Code = location->Parameters.DeviceIoControl.IoControlCode,
