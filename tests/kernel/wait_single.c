@@ -173,7 +173,7 @@ TEST(T_WAIT_IRQL_2)
     CHECK_EQUAL(SecondTest, STATUS_TIMEOUT);
 }
 
-/* Alertable waits, and those of UserMode on objects that lie elsewhere, are ordinary here. */
+/* Alertable waits without an alert, and those of UserMode on objects that lie elsewhere. */
 TEST(T_WAIT_10)
 {
     LARGE_INTEGER timeout = KtIn(MILLISECONDS(2));
