@@ -281,6 +281,21 @@ static VOID UnloadInterrupt(VOID)
     UnloadLeaving(LeaveInterrupt);
 }
 
+static VOID UnloadRequest(VOID)
+{
+    UnloadLeaving(LeaveRequest);
+}
+
+/* ---- requests ---- */
+
+static VOID CompleteTwice(VOID)
+{
+    PIRP irp = IoAllocateIrp(1, FALSE);
+
+    IoCompleteRequest(irp, IO_NO_INCREMENT); /* at its end nobody keeps it: it is freed */
+    IoCompleteRequest(irp, IO_NO_INCREMENT);
+}
+
 /* ---- several processors ---- */
 
 ROUTINE(BugCheckHere)
@@ -341,6 +356,8 @@ static const VIOLATION Violations[] = {
     {"unload_periodic_timer", UnloadPeriodicTimer},
     {"unload_lookaside", UnloadLookaside},
     {"unload_interrupt", UnloadInterrupt},
+    {"unload_request", UnloadRequest},
+    {"irp_completed_twice", CompleteTwice},
     {"other_processor", OtherProcessor},
     {"all_at_once", AllAtOnce},
 };

@@ -114,7 +114,8 @@ TEST(T_IoCompleteRequest_2)
     CHECK_TRACE("bc");
     CHECK_EQUAL(completions, 0);
     CHECK_EQUAL(IoGetCurrentIrpStackLocation(irp)->DeviceObject, KtBelow(top)->Device);
-    IoCompleteRequest(irp, IO_NO_INCREMENT); /* resumes above */
+    CHECK_EQUAL(IoGetNextIrpStackLocation(irp)->Control, 0); /* if it is sent down again */
+    IoCompleteRequest(irp, IO_NO_INCREMENT);                 /* resumes above */
     CHECK_TRACE("bcd");
     CHECK_EQUAL(completions, 1);
     IoFreeIrp(irp);

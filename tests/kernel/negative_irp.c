@@ -197,6 +197,24 @@ TEST(T_IoCompleteRequest_5)
     KtFreeStack(layer);
 }
 
+/* The same of one in a driver's own memory, which is still an IRP afterwards. */
+TEST(T_IoCompleteRequest_5_own_memory)
+{
+    PKT_LAYER layer = KtMakeStack(1, Pending);
+    PIRP irp = ExAllocatePoolWithTag(NonPagedPool, IoSizeOfIrp(1), KT_TAG);
+
+    IoInitializeIrp(irp, IoSizeOfIrp(1), 1);
+    IoGetNextIrpStackLocation(irp)->MajorFunction = IRP_MJ_READ;
+    CHECK_EQUAL(IoCallDriver(layer->Device, irp), STATUS_PENDING);
+    KtComplete(irp, STATUS_SUCCESS);
+    EXPECT_BUGCHECK(0x44, irp, ANY, ANY, ANY)
+    {
+        KtComplete(irp, STATUS_SUCCESS);
+    }
+    ExFreePoolWithTag(irp, KT_TAG);
+    KtFreeStack(layer);
+}
+
 static NTSTATUS CompletesAtAnotherLevel(UNUSED PDEVICE_OBJECT DeviceObject, UNUSED PIRP Irp,
                                         UNUSED PVOID Context)
 {

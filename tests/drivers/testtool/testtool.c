@@ -14,6 +14,7 @@ static struct {
     KDPC Dpc;
     NPAGED_LOOKASIDE_LIST List;
     PKINTERRUPT Interrupt;
+    PIRP Irp;
     volatile LONG DpcRuns;
 } Leftover;
 
@@ -73,6 +74,9 @@ static VOID LeaveBehind(TESTTOOL_LEFTOVER What)
     switch (What) {
     case LeaveTimer:
         KeSetTimer(&Leftover.Timer, far, &Leftover.Dpc);
+        break;
+    case LeaveRequest:
+        Leftover.Irp = IoAllocateIrp(1, FALSE);
         break;
     case LeavePeriodicTimer:
         KeSetTimerEx(&Leftover.Timer, soon, 1, &Leftover.Dpc);

@@ -14,6 +14,7 @@ typedef enum _TESTTOOL_LEFTOVER {
     LeaveDpc,           /* queued to processor 0, which is at DISPATCH_LEVEL then */
     LeaveLookaside,     /* a live lookaside list with callbacks in the driver */
     LeaveInterrupt,     /* a connected ISR */
+    LeaveRequest,       /* an IRP that nobody frees */
     LeavePool           /* a block with the tag TESTTOOL_TAG */
 } TESTTOOL_LEFTOVER;
 
