@@ -145,6 +145,21 @@ def tests(run, environment, esp_folder):
         return on_terminal(environment(METRONOME_ESP=esp_folder("checked")),
                            [(b"kd> ", b"bugcheck 0xE2 1 2 3 4\r")], 3)
 
+    def driver_files():
+        """Drivers from files at the prompt: named in lists, loaded, unloaded and loaded again."""
+        folder = os.path.join(os.environ.get("BUILD_ROOT", "build"), "sdk", "sys")
+        options = [word for name in ("systimer", "text")
+                   for word in ("--driver", os.path.join(folder, f"{name}.sys"))]
+        return on_terminal(
+            environment(METRONOME_ESP=esp_folder("checked")),
+            [(b"kd> ", b"drivers\r"), (b"  in its file", b"load systimer\r"),
+             (b"Loaded systimer.", b"timers\r"), (b"1000 ms", b"devices\r"),
+             (b"\\Device\\SysTimer", b"unload systimer\r"),
+             (b"Unloaded systimer.", b"load text\r"), (b"text.sys is no image", b"load none\r"),
+             (b"Cannot load none:", b"load systimer\r"),
+             (b"Loaded systimer.", b"load systimer\r"),
+             (b"it is loaded already", b"poweroff\r")], 0, [*options, "--", "drivers=none"])
+
     yield "wrong-options", set(), wrong_options
     yield "help", set(), help_names_options
     yield "dry-run", set(), dry_run
@@ -156,13 +171,14 @@ def tests(run, environment, esp_folder):
     yield "terminal", {"checked"}, terminal
     yield "terminal-escape", {"checked"}, terminal_escape
     yield "terminal-reboot", {"checked"}, terminal_reboot
+    yield "driver-files", {"checked", "sys"}, driver_files
     yield "terminal-bug-check", {"checked"}, terminal_bug_check
 
 
-def on_terminal(variables, dialogue, wanted):
+def on_terminal(variables, dialogue, wanted, options=()):
     """Runs the script on a terminal: waits for each text, then types the answer."""
     terminal, inside = pty.openpty()
-    child = subprocess.Popen([SCRIPT, "--timeout", str(PROMPT_LIMIT)], env=variables, stdin=inside,
+    child = subprocess.Popen([SCRIPT, "--timeout", str(PROMPT_LIMIT), *options], env=variables, stdin=inside,
                              stdout=inside, stderr=inside, start_new_session=True)
     os.close(inside)
     output, seen = b"", 0

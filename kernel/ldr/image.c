@@ -139,6 +139,20 @@ static BOOLEAN MapImage(PLDR_FILE File, PUCHAR Base)
     return TRUE;
 }
 
+/* Tells the trace the image's functions: their bounds from the unwind table, if they have names. */
+static VOID NameFunctions(PLDR_FILE File)
+{
+    PUCHAR base = File->Base;
+    PUCHAR table = (PUCHAR)File->Memory + File->Image.Exceptions.Rva; /* LdrpCheckExceptions */
+    const PE_FUNCTION *functions = (const PE_FUNCTION *)table;
+    CHAR name[64];
+
+    for (ULONG i = 0; i < File->Image.Exceptions.Size / sizeof(PE_FUNCTION); i++)
+        if (LdrNameAddress(name, sizeof(name), base + functions[i].Begin, 0))
+            KdTraceName(TraceNameFunction, base + functions[i].Begin,
+                        functions[i].End - functions[i].Begin, name);
+}
+
 static BOOLEAN LoadImage(PLDR_FILE File)
 {
     PVOID base;
@@ -160,6 +174,7 @@ static BOOLEAN LoadImage(PLDR_FILE File)
     File->Driver.TextStart = base;
     File->Driver.TextEnd = (PUCHAR)base + File->Image.Size;
     __atomic_store_n(&File->Base, base, __ATOMIC_RELEASE);
+    NameFunctions(File);
     return TRUE;
 }
 
