@@ -338,7 +338,7 @@ VOID KiStartDpcThreads(VOID);
 /* The clock watchdog's limit in ticks; 0: off. Set by the option clockwatchdog=. */
 extern ULONG KiClockWatchdogLimit;
 
-/* Looks after the next processor's clock when it is time to. CLOCK_LEVEL, or interrupts off. */
+/* Looks after the next processor's clock: NextLook has come. CLOCK_LEVEL, or interrupts off. */
 VOID KiWatchClock(PKPRCB Prcb, ULONG64 Now);
 
 /* When an idle processor has to wake for that; MAXULONG64: never. Any IRQL. */

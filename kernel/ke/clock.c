@@ -80,6 +80,13 @@ VOID KiStartClock(PKPRCB Prcb)
     KiSetClockForTimers(Prcb);
 }
 
+/* Seldom: has this processor to look after another one now? */
+static VOID WatchClock(PKPRCB Prcb, ULONG64 Now)
+{
+    if (Now >= Prcb->Clock.NextLook)
+        KiWatchClock(Prcb, Now);
+}
+
 /*
  * The tick's duties, once in a time increment however often the clock interrupts. Increments
  * that went by while the processor was idle count, but are not made up for.
@@ -93,7 +100,7 @@ static VOID Tick(PKPRCB Prcb, ULONG64 Now, KIRQL InterruptedIrql)
         return;
     Prcb->Clock.LastIncrement = increment;
     Prcb->Clock.Ticks++;
-    KiWatchClock(Prcb, Now);
+    WatchClock(Prcb, Now);
     KiDpcTick(Prcb, InterruptedIrql, elapsed);
     KiQuantumTick(Prcb);
 }
@@ -154,7 +161,7 @@ VOID KiLeaveIdle(PKPRCB Prcb)
 
     KiUpdateTimePage(now);
     KiStartClock(Prcb);
-    KiWatchClock(Prcb, now);
+    WatchClock(Prcb, now);
 }
 
 /*

@@ -61,7 +61,7 @@ BOOLEAN KiIsClockOverdue(PKCLOCK Watcher, ULONG64 Promised, ULONG64 Now)
 }
 
 /*
- * Looks after the next processor, if the time has come.
+ * Looks after the next processor: NextLook has come.
  *
  * IRQL:    >= CLOCK_LEVEL, or interrupts off (not checked)
  * Locks:   none
@@ -71,8 +71,10 @@ BOOLEAN KiIsClockOverdue(PKCLOCK Watcher, ULONG64 Promised, ULONG64 Now)
  */
 VOID KiWatchClock(PKPRCB Prcb, ULONG64 Now)
 {
-    if (Now < KiNextClockLook(Prcb))
+    if (!KiClockWatchdogLimit) {
+        Prcb->Clock.NextLook = MAXULONG64;
         return;
+    }
     Prcb->Clock.NextLook = Now + LookInterval();
 
     PKPRCB other = KiProcessorBlock[(Prcb->Number + 1) % (ULONG)KeNumberProcessors];
