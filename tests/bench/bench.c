@@ -235,6 +235,7 @@ static VOID BenchOneProcessor(VOID)
         MeasureReading();
     BenchLocks();
     BenchDpcs();
+    BenchTrace();
     BenchTimers();
     BenchExpiry();
     if (BenchCounting) /* free-running, it is the host's scheduling that would be measured */

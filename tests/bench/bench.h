@@ -101,6 +101,7 @@ extern ULONG BenchLimit;
 
 VOID BenchLocks(VOID);      /* locks.c */
 VOID BenchDpcs(VOID);       /* dpcs.c */
+VOID BenchTrace(VOID);      /* trace.c */
 VOID BenchTimers(VOID);     /* timers.c */
 VOID BenchExpiry(VOID);     /* expiry.c */
 VOID BenchLateness(VOID);   /* expiry.c */
