@@ -205,6 +205,13 @@ FORCEINLINE VOID KiLowerIrql(KIRQL OldIrql)
     KD_TRACE_IRQL_LOWER(OldIrql);
     ArchWriteIrql(OldIrql);
 }
+
+/* Sends this processor the APC interrupt. APC_LEVEL or above. */
+FORCEINLINE VOID KiSendApcInterrupt(VOID)
+{
+    KD_TRACE(KD_CLASS_FLOW, TraceInterruptRequest, 0, APC_VECTOR, KeGetCurrentPrcb()->Number);
+    ArchRequestSoftwareInterrupt(APC_LEVEL);
+}
 #endif
 
 /*

@@ -8,9 +8,8 @@
 
 /* ---- rings (trace.c) ---- */
 
-/* Makes everything for so many events a processor, once for ever. FALSE: no memory. PASSIVE_LEVEL.
- */
-BOOLEAN KdpMakeTrace(ULONG64 Events);
+/* Makes everything for so many events a processor, for ever. FALSE: no memory. PASSIVE_LEVEL. */
+BOOLEAN KdpMakeTrace(ULONG64 Events, BOOLEAN Names);
 
 /* Traces these classes from now on; 0: nothing. There are rings. Any IRQL. */
 VOID KdpSetTraceClasses(UCHAR Classes);
@@ -20,8 +19,8 @@ VOID KdpSetTraceClasses(UCHAR Classes);
 /* Header and names; NULL while there is no trace. Set once, at the start. */
 extern PKTRACE_HEADER KdpTraceHeader;
 
-/* Makes them, with the names of all functions and threads. FALSE: no memory. PASSIVE_LEVEL. */
-BOOLEAN KdpMakeTraceHeader(ULONG64 Session);
+/* Makes them, with the names of all functions and threads, or without. FALSE: no memory. */
+BOOLEAN KdpMakeTraceHeader(ULONG64 Session, BOOLEAN Names);
 
 /* ---- reading (traceread.c) ---- */
 

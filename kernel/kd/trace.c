@@ -8,6 +8,7 @@
 #define LEAST_EVENTS   64u
 #define MOST_EVENTS    (1u << 22) /* 128 MB a processor */
 #define DEFAULT_EVENTS 4096u
+#define REPORT_EVENTS  1024u /* without an option, in a checked build: 32 KB */
 
 UCHAR KdTraceClasses;
 
@@ -92,15 +93,16 @@ static BOOLEAN MakeRings(ULONG64 Events, ULONG64 Session)
 }
 
 /*
- * Makes the rings, the header and the first names, unless there are some. They stay for ever: a
- * thread may have seen that something is traced, and have been preempted before it wrote.
+ * Makes the rings, the header and, with Names, the first names, unless there are some. They stay
+ * for ever: a thread may have seen that something is traced, and have been preempted before it
+ * wrote.
  *
  * IRQL:    PASSIVE_LEVEL (not checked)
  * Locks:   none
  * Context: the start, or a test; all processors run
  * Returns: FALSE without memory
  */
-BOOLEAN KdpMakeTrace(ULONG64 Events)
+BOOLEAN KdpMakeTrace(ULONG64 Events, BOOLEAN Names)
 {
     LARGE_INTEGER session;
 
@@ -109,7 +111,7 @@ BOOLEAN KdpMakeTrace(ULONG64 Events)
     KeQuerySystemTimePrecise(&session);
     if (!MakeRings(Events, (ULONG64)session.QuadPart))
         return FALSE;
-    if (KdpMakeTraceHeader((ULONG64)session.QuadPart))
+    if (KdpMakeTraceHeader((ULONG64)session.QuadPart, Names))
         return TRUE;
     FreeRings();
     return FALSE;
@@ -130,9 +132,23 @@ VOID KdpSetTraceClasses(UCHAR Classes)
     __atomic_store_n(&KdTraceClasses, Classes, __ATOMIC_RELEASE);
 }
 
+/* What the options ask for: trace=on, brief or off; FALSE for anything else. */
+static BOOLEAN ReadOption(PCSTR Option, PUCHAR Classes)
+{
+    if (strcmp(Option, "on") == 0)
+        *Classes = KD_CLASS_ALL;
+    else if (strcmp(Option, "brief") == 0)
+        *Classes = KD_CLASS_FLOW;
+    else if (strcmp(Option, "off") == 0)
+        *Classes = 0;
+    else
+        return FALSE;
+    return TRUE;
+}
+
 /*
- * Starts to trace, if the options say so: trace=on, trace=brief (without IRQL and locks),
- * trace=off; tracesize=, in events a processor.
+ * Starts to trace what the options trace= and tracesize= (events a processor) say. Without them a
+ * checked build keeps a few events, for the report of a bug check, and a free one none.
  *
  * IRQL:    PASSIVE_LEVEL (not checked)
  * Locks:   none
@@ -142,19 +158,20 @@ VOID KdpSetTraceClasses(UCHAR Classes)
 VOID KdInitializeTrace(VOID)
 {
     PCSTR option = KiGetOption("trace");
-    ULONG64 events = KiGetNumberOption("tracesize", DEFAULT_EVENTS);
+    ULONG64 events = KiGetNumberOption("tracesize", option ? DEFAULT_EVENTS : REPORT_EVENTS);
+    UCHAR classes = DBG ? KD_CLASS_FLOW : 0;
 
-    if (!option || strcmp(option, "off") == 0)
-        return;
-    if (strcmp(option, "on") != 0 && strcmp(option, "brief") != 0) {
+    if (option && !ReadOption(option, &classes)) {
         DbgPrint("The option trace= knows on, brief and off; nothing is traced.\n");
         return;
     }
-    if (!KdpMakeTrace(events)) {
+    if (!classes)
+        return;
+    if (!KdpMakeTrace(events, option != NULL)) {
         DbgPrint("There is no memory for a trace.\n");
         return;
     }
-    KdpSetTraceClasses(strcmp(option, "brief") == 0 ? KD_CLASS_FLOW : KD_CLASS_ALL);
+    KdpSetTraceClasses(classes);
     if (KiBootPcr.Prcb.TraceRing->Capacity != events)
         DbgPrint("The trace keeps the last %I64u events of each processor.\n",
                  KiBootPcr.Prcb.TraceRing->Capacity);

@@ -44,7 +44,7 @@ VOID KdTraceName(KTRACE_NAME_KIND Kind, const VOID *Address, SIZE_T Size, PCSTR 
         .Kind = (USHORT)Kind,
     };
 
-    if (!header)
+    if (!header || !header->NamesSize)
         return;
     name.Length = (USHORT)strlen(Text);
     KIRQL oldIrql = KiAcquireHighLock(&NamesLock);
@@ -64,7 +64,7 @@ VOID KdTraceThread(PKTHREAD Thread)
 {
     CHAR text[64];
 
-    if (!KdpTraceHeader)
+    if (!KdpTraceHeader || !KdpTraceHeader->NamesSize)
         return;
     if (!Thread->Name)
         KdFormatAddress(text, sizeof(text), (PVOID)Thread->StartRoutine);
@@ -84,37 +84,43 @@ static VOID NameThread(PKTHREAD Thread, PVOID Context)
     KdTraceThread(Thread);
 }
 
+/* What exists already. */
+static VOID NameAll(VOID)
+{
+    KdVisitSymbols(NameFunction);
+    for (LONG n = 0; n < KeNumberProcessors; n++)
+        KdTraceThread(&KiProcessorBlock[n]->BootThread);
+    PspVisitThreads(NameThread, NULL);
+}
+
 /*
- * Makes the header and the first names. Nobody knows of it before KdpTraceHeader is set.
+ * Makes the header, with room for names and the first of them, or without: what reads the trace
+ * inside of the kernel needs none. Nobody knows of it before KdpTraceHeader is set.
  *
  * IRQL:    PASSIVE_LEVEL (not checked)
  * Locks:   takes the names' lock and the dispatcher lock
  * Context: the start
  * Returns: FALSE without memory
  */
-BOOLEAN KdpMakeTraceHeader(ULONG64 Session)
+BOOLEAN KdpMakeTraceHeader(ULONG64 Session, BOOLEAN Names)
 {
-    PKTRACE_HEADER header = MmAllocatePages(NAMES_PAGES);
+    PKTRACE_HEADER header = MmAllocatePages(Names ? NAMES_PAGES : 1);
 
-    if (!header) {
-        DbgPrint("Trace: there is no memory for its names.\n");
+    if (!header)
         return FALSE;
-    }
     *header = (KTRACE_HEADER){
         .Magic = KD_TRACE_MAGIC,
         .Version = KD_TRACE_VERSION,
         .Processors = (ULONG)KeNumberProcessors,
         .Session = Session,
         .CounterFrequency = ArchCounterFrequency,
-        .NamesSize = NAMES_PAGES * PAGE_SIZE - KD_TRACE_NAMES_OFFSET,
+        .NamesSize = Names ? NAMES_PAGES * PAGE_SIZE - KD_TRACE_NAMES_OFFSET : 0,
         .Checked = DBG,
     };
     RtlStringPrint(header->Compiler, sizeof(header->Compiler), "%s", __VERSION__);
     KdpTraceHeader = header;
-    KdVisitSymbols(NameFunction);
-    for (LONG n = 0; n < KeNumberProcessors; n++)
-        KdTraceThread(&KiProcessorBlock[n]->BootThread);
-    PspVisitThreads(NameThread, NULL);
+    if (Names)
+        NameAll();
     header->StartCounter = ArchReadCounter();
     header->StartInterruptTime = KiQueryInterruptTime();
     header->StartSystemTime = (LONG64)header->StartInterruptTime + KiQuerySystemTimeOffset();

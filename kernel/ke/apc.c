@@ -109,7 +109,7 @@ static VOID Notify(PKTHREAD Thread, KPRIORITY Increment)
 {
     if (Thread->State == ThreadRunning) {
         if (Thread == KeGetCurrentThread())
-            ArchRequestSoftwareInterrupt(APC_LEVEL);
+            KiSendApcInterrupt();
         else
             ArchSendInterrupt(Thread->LastProcessor, APC_VECTOR);
     } else if (Thread->State == ThreadWaiting) {
@@ -188,7 +188,7 @@ VOID KiRequestApcInterrupt(VOID)
 
     if (irql < APC_LEVEL)
         KiRaiseIrql(APC_LEVEL);
-    ArchRequestSoftwareInterrupt(APC_LEVEL);
+    KiSendApcInterrupt();
     KiLowerIrql(irql);
 }
 
@@ -288,7 +288,7 @@ VOID KiRundownApcs(VOID)
 
     thread->ApcsRefused = TRUE;
     if (thread->ApcPending)
-        ArchRequestSoftwareInterrupt(APC_LEVEL);
+        KiSendApcInterrupt();
     KiUnlockDispatcher(oldIrql);
     while ((apc = TakeAnyApc(thread)) != NULL) {
         if (apc->RundownRoutine)

@@ -67,7 +67,7 @@ VOID KiFreeMutant(PKMUTANT Mutant, BOOLEAN Abandoned)
 
     owner->KernelApcDisable += Mutant->ApcDisable;
     if (owner->ApcPending)
-        ArchRequestSoftwareInterrupt(APC_LEVEL); /* this thread's, when the IRQL falls */
+        KiSendApcInterrupt(); /* this thread's, when the IRQL falls */
     RemoveEntryList(&Mutant->MutantListEntry);
     Mutant->OwnerThread = NULL;
     Mutant->Abandoned = Abandoned;

@@ -244,7 +244,7 @@ VOID KiSwitchAway(VOID)
     prcb->SwitchCount++;
     prcb->CurrentThread = next;
     if (next->ApcPending && KiMayDeliverApcs(next))
-        ArchRequestSoftwareInterrupt(APC_LEVEL); /* Next's, when it lowers the IRQL */
+        KiSendApcInterrupt(); /* Next's, when it lowers the IRQL */
     if (old->State == ThreadReady)
         ReadyElsewhere(old);
     KD_TRACE(KD_CLASS_FLOW, TraceThreadSwitch, next, old,

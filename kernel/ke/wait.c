@@ -338,7 +338,7 @@ static VOID PauseForApcs(PKTHREAD Thread)
     WAIT_COPY copy;
 
     SetAside(Thread, &copy);
-    ArchRequestSoftwareInterrupt(APC_LEVEL);
+    KiSendApcInterrupt();
     KiLowerIrql(copy.WaitIrql); /* they run here */
     KiRaiseIrql(DISPATCH_LEVEL);
     TakeUp(Thread, &copy);

@@ -10,7 +10,7 @@ VOID BenchTrace(VOID)
 {
     KeInitializeDpc(&Dpc, BenchEndDpc, NULL);
     MEASURE("trace_off_event", KD_TRACE(KD_CLASS_FLOW, TraceTimerCancel, &Object, 1, 2));
-    if (!KdpMakeTrace(4096)) {
+    if (!KdpMakeTrace(4096, FALSE)) {
         BenchError("there is no memory for a trace");
         return;
     }
