@@ -178,6 +178,22 @@ static BOOLEAN LoadImage(PLDR_FILE File)
     return TRUE;
 }
 
+/* For the readers of the trace; NameFunction gets the file. */
+static VOID NameFunction(const LDR_SYMBOL *Symbol, PVOID Context)
+{
+    PLDR_FILE file = Context;
+    CHAR name[64];
+
+    RtlStringPrint(name, sizeof(name), "%s!%.*s", file->Name, (int)Symbol->Length, Symbol->Name);
+    KdTraceName(TraceNameFunction, (PUCHAR)file->Base + Symbol->Rva, 0, name);
+}
+
+static VOID NameForTrace(PLDR_FILE File)
+{
+    KdTraceName(TraceNameModule, File->Base, File->Image.Size, File->Name);
+    LdrpVisitSymbols(File->Data, File->Size, &File->Image, NameFunction, File);
+}
+
 static VOID FreeMemory(PLDR_FILE File)
 {
     if (File->Memory)
@@ -202,8 +218,10 @@ NTSTATUS LdrLoadFile(PLDR_FILE File)
     if (InterlockedExchange(&File->InUse, 1) != 0)
         return STATUS_IMAGE_ALREADY_LOADED;
     File->Problem.Sentence[0] = 0;
-    if (LoadImage(File))
+    if (LoadImage(File)) {
+        NameForTrace(File);
         return STATUS_SUCCESS;
+    }
     FreeMemory(File);
     return File->Problem.Status;
 }

@@ -190,7 +190,13 @@ typedef struct _LDR_SYMBOL {
     PCSTR Name; /* not zero-terminated */
     ULONG Length;
     ULONG Rva;
+    const LDR_SECTION *Section;
 } LDR_SYMBOL;
+
+/* Calls Visit for each function of the symbol table. */
+typedef VOID LDR_SYMBOL_VISITOR(const LDR_SYMBOL *Symbol, PVOID Context);
+VOID LdrpVisitSymbols(const VOID *File, SIZE_T Size, const LDR_IMAGE *Image,
+                      LDR_SYMBOL_VISITOR *Visit, PVOID Context);
 
 BOOLEAN LdrpFindSymbol(const VOID *File, SIZE_T Size, const LDR_IMAGE *Image, ULONG Rva,
                        LDR_SYMBOL *Symbol);

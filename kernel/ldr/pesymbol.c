@@ -48,34 +48,66 @@ static BOOLEAN FindName(const CHAR *Strings, SIZE_T Size, const COFF_SYMBOL *Rec
     return TRUE;
 }
 
-/* FALSE if no function of the symbol table begins at or before Rva in the same section. */
-BOOLEAN LdrpFindSymbol(const VOID *File, SIZE_T Size, const LDR_IMAGE *Image, ULONG Rva,
-                       LDR_SYMBOL *Symbol)
+/* The section in which a record's function lies; NULL if the record is no function. */
+static const LDR_SECTION *SectionOf(const LDR_IMAGE *Image, const COFF_SYMBOL *Record)
+{
+    const LDR_SECTION *section;
+
+    if (Record->Type != TYPE_FUNCTION || Record->Section < 1 ||
+        (ULONG)Record->Section > Image->SectionCount)
+        return NULL;
+    section = &Image->Sections[Record->Section - 1];
+    return Record->Value < section->Size ? section : NULL;
+}
+
+/* Calls Visit for each function of the symbol table. */
+VOID LdrpVisitSymbols(const VOID *File, SIZE_T Size, const LDR_IMAGE *Image,
+                      LDR_SYMBOL_VISITOR *Visit, PVOID Context)
 {
     const CHAR *table = (const CHAR *)File + Image->SymbolOffset;
     const CHAR *strings = table + (SIZE_T)Image->SymbolCount * sizeof(COFF_SYMBOL);
     SIZE_T stringSize = Image->SymbolCount ? (SIZE_T)((const CHAR *)File + Size - strings) : 0;
-    BOOLEAN found = FALSE;
     COFF_SYMBOL record;
 
     for (ULONG64 i = 0; i < Image->SymbolCount; i += 1ULL + record.Auxiliary) {
         const CHAR *place = table + i * sizeof(COFF_SYMBOL);
         const LDR_SECTION *section;
-        ULONG begin;
+        LDR_SYMBOL symbol;
 
         memcpy(&record, place, sizeof(record));
-        if (record.Type != TYPE_FUNCTION || record.Section < 1 ||
-            (ULONG)record.Section > Image->SectionCount)
+        section = SectionOf(Image, &record);
+        if (!section || !FindName(strings, stringSize, &record, place, &symbol))
             continue;
-        section = &Image->Sections[record.Section - 1];
-        begin = section->Rva + record.Value;
-        if (record.Value >= section->Size || Rva - section->Rva >= section->Size || begin > Rva ||
-            (found && begin < Symbol->Rva))
-            continue;
-        if (FindName(strings, stringSize, &record, place, Symbol)) {
-            Symbol->Rva = begin;
-            found = TRUE;
-        }
+        symbol.Rva = section->Rva + record.Value;
+        symbol.Section = section;
+        Visit(&symbol, Context);
     }
-    return found;
+}
+
+/* What LdrpFindSymbol looks for, and the best so far. */
+typedef struct _SEARCH {
+    ULONG Rva;
+    BOOLEAN Found;
+    LDR_SYMBOL *Symbol;
+} SEARCH;
+
+static VOID TakeNearer(const LDR_SYMBOL *Symbol, PVOID Context)
+{
+    SEARCH *search = Context;
+
+    if (search->Rva - Symbol->Section->Rva >= Symbol->Section->Size || Symbol->Rva > search->Rva ||
+        (search->Found && Symbol->Rva < search->Symbol->Rva))
+        return;
+    *search->Symbol = *Symbol;
+    search->Found = TRUE;
+}
+
+/* FALSE if no function of the symbol table begins at or before Rva in the same section. */
+BOOLEAN LdrpFindSymbol(const VOID *File, SIZE_T Size, const LDR_IMAGE *Image, ULONG Rva,
+                       LDR_SYMBOL *Symbol)
+{
+    SEARCH search = {.Rva = Rva, .Symbol = Symbol};
+
+    LdrpVisitSymbols(File, Size, Image, TakeNearer, &search);
+    return search.Found;
 }

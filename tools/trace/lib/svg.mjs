@@ -50,6 +50,7 @@ class Picture {
     Object.assign(this, { model, ...window });
     this.scale = (WIDTH - LEFT - RIGHT) / (this.to - this.from);
     this.parts = [];
+    this.texts = []; // over everything else
     this.rows = [];
   }
 
@@ -66,7 +67,7 @@ class Picture {
   }
 
   text(x, y, text, more = "") {
-    this.parts.push(`<text x="${x}" y="${y}"${more}>${escape(text)}</text>`);
+    this.texts.push(`<text x="${x}" y="${y}"${more}>${escape(text)}</text>`);
   }
 
   // ---- one processor ----
@@ -193,5 +194,5 @@ export function* svgPicture(model, window) {
     `font-size="12" fill="${PALETTE.text}">\n` +
     `<style>.s{font-size:10.5px}.m{font-size:10.5px;fill:${PALETTE.muted}}</style>\n` +
     `<rect width="${WIDTH}" height="${height}" fill="${PALETTE.background}"/>\n`;
-  yield `${picture.parts.join("\n")}\n</svg>\n`;
+  yield `${picture.parts.concat(picture.texts).join("\n")}\n</svg>\n`;
 }
