@@ -160,6 +160,19 @@ static PKTHREAD BestIn(PKPRCB Owner, ULONG Processor, LONG Above)
     return NULL;
 }
 
+/* The same in the lists of all processors, Prcb's own first. */
+static PKTHREAD BestReady(PKPRCB Prcb, LONG Above)
+{
+    PKTHREAD best = BestIn(Prcb, Prcb->Number, Above);
+
+    for (LONG n = 0; n < KeNumberProcessors; n++) {
+        PKTHREAD other = BestIn(KiProcessorBlock[n], Prcb->Number, best ? best->Priority : Above);
+        if (other)
+            best = other;
+    }
+    return best;
+}
+
 /* Somebody else may be the best for this processor now: it looks as at the end of a quantum. */
 static VOID ChooseAgain(PKPRCB Prcb)
 {
@@ -185,8 +198,8 @@ static PKTHREAD TakeOver(ULONG Processor)
     }
     if (thread) {
         from->NextThread = NULL;
-        if (BestIn(from, from->Number, from->CurrentThread->Priority))
-            ChooseAgain(from); /* it lay behind the one that stood by */
+        if (BestReady(from, from->CurrentThread->Priority))
+            ChooseAgain(from); /* it has been put off by the one that stood by */
     }
     return thread;
 }
@@ -203,13 +216,7 @@ static PKTHREAD SelectThread(PKPRCB Prcb)
         Prcb->NextThread = NULL;
         return best;
     }
-    best = BestIn(Prcb, Prcb->Number, IDLE_PRIORITY);
-    for (LONG n = 0; n < KeNumberProcessors; n++) {
-        PKTHREAD other =
-            BestIn(KiProcessorBlock[n], Prcb->Number, best ? best->Priority : IDLE_PRIORITY);
-        if (other)
-            best = other;
-    }
+    best = BestReady(Prcb, IDLE_PRIORITY);
     if (best) {
         Dequeue(best);
         return best;

@@ -46,9 +46,11 @@ TEST(T_WAIT_10_region__T_PsCreateSystemThread_1_region)
     Prepare(SynchronizationEvent);
     KtStartWaiter(&Waiter, KT_ANY_PROCESSOR, KT_ABOVE, &Event, FOR_EVER, 'w');
     KtPrepareApc(&Apc, Waiter.Thread.Object, 'k', 'n');
+    ULONG64 switches = Waiter.Thread.Object->Switches;
     CHECK(KtQueueApc(&Apc));
     KiSleep(MILLISECONDS(2));
     CHECK_EQUAL(Apc.KernelRuns, 0);
+    CHECK_EQUAL(Waiter.Thread.Object->Switches, switches); /* not even woken */
     SetAndEnd();
     CHECK_TRACE("wr");
 }
@@ -72,9 +74,11 @@ TEST(T_WAIT_10_apc_level)
         return;
     KtAwaitWait(thread.Object, &Event);
     KtPrepareApc(&Apc, thread.Object, 's', 0);
+    ULONG64 switches = thread.Object->Switches;
     CHECK(KtQueueApc(&Apc));
     KiSleep(MILLISECONDS(2));
     CHECK_EQUAL(Apc.KernelRuns, 0);
+    CHECK_EQUAL(thread.Object->Switches, switches); /* not even woken */
     KeSetEvent(&Event, IO_NO_INCREMENT, FALSE);
     KtEndThread(&thread);
     CHECK_TRACE("wsl");

@@ -107,6 +107,11 @@ Usage: kthread ADDRESS   (GDB has a command `thread` of its own, which selects a
               f"{number(thread['SystemAffinity']) or number(thread['Affinity']):#x}")
         print(f"    APCs       {-int(thread['KernelApcDisable'])} critical and "
               f"{-int(thread['SpecialApcDisable'])} guarded regions deep")
+        for index, kind in enumerate(("special", "normal")):
+            for apc in kernel.entries(thread["ApcLists"][index], "KAPC", "ApcListEntry",
+                                      "the thread's APCs"):
+                print(f"    queued     {kind} APC {number(apc.address):#x}, "
+                      f"{symbol(apc['KernelRoutine'])}")
         for mutant in kernel.entries(thread["MutantList"], "KMUTANT", "MutantListEntry",
                                      "the thread's mutexes"):
             print(f"    owns       mutex {number(mutant.address):#x}")
