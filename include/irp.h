@@ -9,6 +9,7 @@
 #include "rtl.h"
 #include "interlocked.h"
 #include "iostack.h"
+#include "apc.h"
 
 /*
  * The request. Whoever has it (the driver that was called last) may touch it, but for the fields
@@ -63,7 +64,7 @@ typedef struct DECLSPEC_ALIGN(16) _IRP {
             };
             struct _FILE_OBJECT *OriginalFileObject;
         } Overlay;
-        ULONG64 Reserved[11];
+        KAPC Apc; /* not used here: no request ends by an APC */
         PVOID CompletionKey;
     } Tail;
 } IRP, *PIRP;
@@ -87,6 +88,7 @@ ASSERT_OFFSET(IRP, CancelRoutine, 0x68);
 ASSERT_OFFSET(IRP, UserBuffer, 0x70);
 ASSERT_OFFSET(IRP, Tail.Overlay.DeviceQueueEntry, 0x78);
 ASSERT_OFFSET(IRP, Tail.Overlay.DriverContext, 0x78);
+ASSERT_OFFSET(IRP, Tail.Apc, 0x78);
 ASSERT_OFFSET(IRP, Tail.Overlay.Thread, 0x98);
 ASSERT_OFFSET(IRP, Tail.Overlay.ListEntry, 0xA8);
 ASSERT_OFFSET(IRP, Tail.Overlay.CurrentStackLocation, 0xB8);

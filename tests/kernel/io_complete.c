@@ -1,6 +1,7 @@
 /* io.md, IRP handling: the way back up. */
 #define SUITE "io.complete"
 #include "irp_tool.h"
+#include "thread_tool.h"
 
 static KT_DISPATCH *const Forwarding[] = {KtSucceed, KtForward, KtForward, KtForward};
 static KT_DISPATCH *const ForwardingFailure[] = {KtFail, KtForward, KtForward, KtForward};
@@ -288,6 +289,40 @@ TEST(T_IoCompleteRequest_4_failure)
     CHECK_EQUAL(block.Information, 0);
     CHECK_EQUAL(KtCountIrps(), before);
     KtFreeStack(top);
+}
+
+/* The boost of IoCompleteRequest reaches the thread that waits. */
+static PKT_LAYER BoostLayer;
+static KPRIORITY BoostedPriority;
+static KEVENT BoostEvent;
+
+ROUTINE(WaitForRequest)
+{
+    IO_STATUS_BLOCK block;
+    PIRP irp = IoBuildSynchronousFsdRequest(IRP_MJ_READ, BoostLayer->Device, NULL, 0, NULL,
+                                            &BoostEvent, &block);
+
+    CHECK_EQUAL(KtSend(BoostLayer, irp, &BoostEvent, &block), STATUS_SUCCESS);
+    BoostedPriority = KeQueryPriorityThread(KeGetCurrentThread());
+}
+
+TEST(T_IoCompleteRequest_4_boost)
+{
+    static const CCHAR boosts[] = {IO_NO_INCREMENT, IO_SERIAL_INCREMENT, IO_KEYBOARD_INCREMENT};
+
+    BoostLayer = KtMakeStack(1, ForwardingPend);
+    for (ULONG n = 0; n < ARRAYSIZE(boosts); n++) {
+        KT_THREAD thread;
+
+        KeInitializeEvent(&BoostEvent, NotificationEvent, FALSE);
+        CHECK(KtStartThread(&thread, 0, KT_ABOVE, WaitForRequest, NULL));
+        CHECK(KtAwaitWait(thread.Object, &BoostEvent));
+        BoostLayer->Kept->IoStatus.Status = STATUS_SUCCESS;
+        IoCompleteRequest(BoostLayer->Kept, boosts[n]);
+        CHECK(KtEndThread(&thread));
+        CHECK_EQUAL(BoostedPriority, KT_ABOVE + boosts[n]);
+    }
+    KtFreeStack(BoostLayer);
 }
 
 /* The completer's last look: the IRP is free when IoCompleteRequest returns. */

@@ -1,6 +1,7 @@
 /*
  * Requests under load: many at once through two drivers, completed by DPCs, by time-outs and by
- * who cancels them, on all processors. Each one completes exactly once, and nothing is left.
+ * who cancels them, on all processors, while the device is removed again and again. Each one
+ * completes exactly once, and nothing is left.
  */
 #define SUITE "stress.irp"
 #include "stress.h"
@@ -8,20 +9,31 @@
 #include "thread_tool.h"
 
 #define REQUESTS 64
+#define LIVES    64 /* of the device: removals, and one */
 
-/* The lower driver: reads wait in a cancel-safe queue. */
+/*
+ * The lower driver: reads wait in a cancel-safe queue. After each removal the device lives again,
+ * with another remove lock. A read remembers the lock that it has acquired.
+ */
 static struct {
     IO_CSQ Csq;
     KSPIN_LOCK Lock;
     LIST_ENTRY List;
-    IO_REMOVE_LOCK RemoveLock;
-    volatile LONG Queued, Served, Cancelled, TimedOut;
+    volatile ULONG Life; /* the present one; changed under Lock */
+    IO_REMOVE_LOCK RemoveLocks[LIVES];
+    volatile LONG Queued, Served, Cancelled, TimedOut, Removed, Refused;
 } Driver;
 
-static VOID Insert(UNUSED PIO_CSQ Csq, PIRP Irp)
+#define REMOVE_LOCK(irp) (*(PIO_REMOVE_LOCK *)&(irp)->Tail.Overlay.DriverContext[0])
+
+/* Refuses what has come in during a life that has ended meanwhile: nobody would look for it. */
+static NTSTATUS Insert(UNUSED PIO_CSQ Csq, PIRP Irp, UNUSED PVOID InsertContext)
 {
+    if (REMOVE_LOCK(Irp) != &Driver.RemoveLocks[Driver.Life])
+        return STATUS_DELETE_PENDING;
     InsertTailList(&Driver.List, &Irp->Tail.Overlay.ListEntry);
     InterlockedIncrement(&Driver.Queued);
+    return STATUS_SUCCESS;
 }
 
 static VOID Remove(UNUSED PIO_CSQ Csq, PIRP Irp)
@@ -29,11 +41,18 @@ static VOID Remove(UNUSED PIO_CSQ Csq, PIRP Irp)
     RemoveEntryList(&Irp->Tail.Overlay.ListEntry);
 }
 
-static PIRP Peek(UNUSED PIO_CSQ Csq, PIRP Irp, UNUSED PVOID PeekContext)
+/* PeekContext: a remove lock whose requests are wanted, or NULL. */
+static PIRP Peek(UNUSED PIO_CSQ Csq, PIRP Irp, PVOID PeekContext)
 {
     PLIST_ENTRY link = Irp ? Irp->Tail.Overlay.ListEntry.Flink : Driver.List.Flink;
 
-    return link == &Driver.List ? NULL : CONTAINING_RECORD(link, IRP, Tail.Overlay.ListEntry);
+    for (; link != &Driver.List; link = link->Flink) {
+        PIRP irp = CONTAINING_RECORD(link, IRP, Tail.Overlay.ListEntry);
+
+        if (!PeekContext || REMOVE_LOCK(irp) == PeekContext)
+            return irp;
+    }
+    return NULL;
 }
 
 static VOID Acquire(UNUSED PIO_CSQ Csq, PKIRQL Irql)
@@ -48,9 +67,11 @@ static VOID Release(UNUSED PIO_CSQ Csq, KIRQL Irql)
 
 static VOID Finish(PIRP Irp, NTSTATUS Status, volatile LONG *Counter)
 {
+    PIO_REMOVE_LOCK lock = REMOVE_LOCK(Irp); /* the IRP is another request soon */
+
     InterlockedIncrement(Counter);
     KtComplete(Irp, Status);
-    IoReleaseRemoveLock(&Driver.RemoveLock, NULL);
+    IoReleaseRemoveLock(lock, NULL);
 }
 
 static VOID CompleteCancelled(UNUSED PIO_CSQ Csq, PIRP Irp)
@@ -60,13 +81,18 @@ static VOID CompleteCancelled(UNUSED PIO_CSQ Csq, PIRP Irp)
 
 static NTSTATUS QueueIt(UNUSED PKT_LAYER Layer, PIRP Irp)
 {
-    NTSTATUS status = IoAcquireRemoveLock(&Driver.RemoveLock, NULL);
+    PIO_REMOVE_LOCK lock = &Driver.RemoveLocks[Driver.Life];
+    NTSTATUS status = IoAcquireRemoveLock(lock, NULL);
 
     if (!NT_SUCCESS(status)) {
+        InterlockedIncrement(&Driver.Refused);
         KtComplete(Irp, status);
         return status;
     }
-    IoCsqInsertIrp(&Driver.Csq, Irp, NULL);
+    REMOVE_LOCK(Irp) = lock;
+    status = IoCsqInsertIrpEx(&Driver.Csq, Irp, NULL, NULL);
+    if (!NT_SUCCESS(status)) /* it is marked pending already, so that is what it will be */
+        Finish(Irp, status, &Driver.Refused);
     return STATUS_PENDING;
 }
 
@@ -148,8 +174,33 @@ static VOID CancelOne(REQUESTER *Requester)
     KeReleaseSpinLock(&Requester->Lock, irql);
 }
 
+/*
+ * Removal under load, in the order that a driver needs: nobody else comes in (a new life begins,
+ * under the queue's lock), what waits is ended, and then whoever is still inside is awaited.
+ */
+static VOID RemoveUnderLoad(VOID)
+{
+    PIO_REMOVE_LOCK lock = &Driver.RemoveLocks[Driver.Life];
+    PIRP irp;
+    KIRQL irql;
+
+    CHECK_EQUAL(IoAcquireRemoveLock(lock, NULL), STATUS_SUCCESS);
+    Acquire(&Driver.Csq, &irql);
+    Driver.Life++;
+    Release(&Driver.Csq, irql);
+    while ((irp = IoCsqRemoveNextIrp(&Driver.Csq, lock)) != NULL)
+        Finish(irp, STATUS_DELETE_PENDING, &Driver.Removed);
+    IoReleaseRemoveLockAndWait(lock, NULL);
+    Acquire(&Driver.Csq, &irql);
+    CHECK_EQUAL(Peek(&Driver.Csq, NULL, lock), NULL);
+    Release(&Driver.Csq, irql);
+}
+
+/* Processor 0 is at PASSIVE_LEVEL and may wait; the others go on meanwhile. */
 PARALLEL_ROUTINE(Turn)
 {
+    if (Processor == 0 && Driver.Life < LIVES - 2 && KtRandom(20) == 0)
+        RemoveUnderLoad();
     for (ULONG n = 0; n < 20; n++) {
         REQUESTER *requester = &Requesters[KtRandom(REQUESTS)];
 
@@ -172,10 +223,13 @@ static VOID Prepare(VOID)
 {
     KtPoison(&Driver);
     Driver.Queued = Driver.Served = Driver.Cancelled = Driver.TimedOut = 0;
+    Driver.Removed = Driver.Refused = 0;
+    Driver.Life = 0;
     KeInitializeSpinLock(&Driver.Lock);
     InitializeListHead(&Driver.List);
-    IoInitializeRemoveLock(&Driver.RemoveLock, KT_TAG, 0, 0);
-    IoCsqInitialize(&Driver.Csq, Insert, Remove, Peek, Acquire, Release, CompleteCancelled);
+    for (ULONG n = 0; n < LIVES; n++)
+        IoInitializeRemoveLock(&Driver.RemoveLocks[n], KT_TAG, 0, 0);
+    IoCsqInitializeEx(&Driver.Csq, Insert, Remove, Peek, Acquire, Release, CompleteCancelled);
     Top = KtMakeStack(2, Stack);
     Sent = Back = 0;
     memset(Requesters, 0, sizeof(Requesters));
@@ -190,23 +244,7 @@ static NTSTATUS ForwardQuietly(UNUSED PDEVICE_OBJECT DeviceObject, PIRP Irp, UNU
     return STATUS_CONTINUE_COMPLETION;
 }
 
-/*
- * Removal under load: the lower device goes away while requests come and wait. Those that wait are
- * ended by the remover, the others are refused; nobody is in the driver when it returns.
- */
-static VOID RemoveUnderLoad(VOID)
-{
-    PIRP irp;
-
-    CHECK_EQUAL(IoAcquireRemoveLock(&Driver.RemoveLock, NULL), STATUS_SUCCESS);
-    Driver.RemoveLock.Common.Removed =
-        TRUE; /* as the wait below begins, so that none comes after */
-    while ((irp = IoCsqRemoveNextIrp(&Driver.Csq, NULL)) != NULL)
-        Finish(irp, STATUS_DELETE_PENDING, &Driver.Served);
-    IoReleaseRemoveLockAndWait(&Driver.RemoveLock, NULL);
-}
-
-TEST(requests_cancels_and_time_outs)
+TEST(requests_cancels_time_outs_and_removals)
 {
     ULONG before = KtCountIrps();
 
@@ -216,10 +254,13 @@ TEST(requests_cancels_and_time_outs)
     RemoveUnderLoad();
     CHECK(IsListEmpty(&Driver.List));
     CHECK_EQUAL(Back, Sent);
-    CHECK_EQUAL(Driver.Served + Driver.Cancelled + Driver.TimedOut, Driver.Queued);
+    CHECK_EQUAL(Driver.Served + Driver.Cancelled + Driver.TimedOut + Driver.Removed, Driver.Queued);
+    CHECK_EQUAL(Driver.Queued + Driver.Refused, Sent);
     CHECK_AT_LEAST(Driver.Served, 1);
     CHECK_AT_LEAST(Driver.Cancelled, 1);
     CHECK_AT_LEAST(Driver.TimedOut, 1);
+    CHECK_AT_LEAST(Driver.Removed, 1);
+    CHECK_AT_LEAST(Driver.Life, 2);
     for (ULONG n = 0; n < REQUESTS; n++) {
         TakeBack(&Requesters[n]);
         CHECK_EQUAL(Requesters[n].Away, FALSE);
