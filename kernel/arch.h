@@ -50,7 +50,7 @@ struct _KPRCB *KeGetCurrentPrcb(VOID);
  *   VOID ArchEnableInterrupts(VOID)
  *   VOID ArchMaskInterrupts(VOID)          turns the flag off, where it is known to be on
  *   PVOID ArchThisPlace(VOID)              an address in the code that asks
- *   ArchCallKeepingRegisters(Function, A, B, C)   calls it so that no register changes
+ *   ArchCallKeepingRegisters(Function, A, B, C, D)   calls it so that no register changes
  *   BOOLEAN ArchTestAndSetBit0(word)       sets it in one step for all processors; what it was
  *   VOID ArchPause(VOID)                   a hint inside a spin loop
  *   VOID ArchIdle(VOID)                    turns interrupts on and halts until one has been served,
@@ -261,6 +261,8 @@ ULONG ArchBacktrace(const VOID *Frame, PVOID *Addresses, ULONG Count);
  *   VOID KiProcessorStart(struct _KPRCB *Prcb)        on each further processor
  *   VOID KiDispatchLevelInterrupt(VOID)
  *        the dispatch interrupt: CR8 = 2, IF off; returns the same way
+ *   VOID KiClockInterrupt(struct _KTRAP_FRAME *TrapFrame)
+ *        the clock interrupt, IF off; returns the same way
  *   VOID KiDispatchInterrupt(ULONG Vector, struct _KTRAP_FRAME *TrapFrame)
  *        every other interrupt: CR8 = the vector's class, IF off; returns the same way
  *   VOID KiDispatchException(ULONG Vector, struct _KTRAP_FRAME *TrapFrame)
@@ -270,6 +272,7 @@ VOID KiSystemStart(struct _BOOT_INFO *BootInfo);
 VOID KiProcessorStart(struct _KPRCB *Prcb);
 VOID KiThreadStart(VOID); /* a thread's first code: DISPATCH_LEVEL, the dispatcher lock held */
 VOID KiDispatchLevelInterrupt(VOID);
+VOID KiClockInterrupt(struct _KTRAP_FRAME *TrapFrame);
 VOID KiDispatchInterrupt(ULONG Vector, struct _KTRAP_FRAME *TrapFrame);
 VOID KiDispatchException(ULONG Vector, struct _KTRAP_FRAME *TrapFrame);
 

@@ -108,12 +108,14 @@ typedef struct _KTIMER_TABLE {
 
 /* A processor's clock. Written by this processor at CLOCK_LEVEL. */
 typedef struct _KCLOCK {
-    ULONG64 NextTick;            /* interrupt time of the next tick, or while idle of NextLook;
-                                  * also read by the processor that watches this one */
-    ULONG64 NextLook;            /* interrupt time at which to look after the next processor */
-    ULONG64 SeenPromise;         /* that one's NextTick at the last look ... */
-    ULONG BrokenLooks;           /* ... which so many looks have found unkept */
-    ULONG64 Deadline;            /* interrupt time that the hardware is set to; MAXULONG64: none */
+    ULONG64 NextTick;        /* interrupt time of the next tick, or while idle of NextLook;
+                              * also read by the processor that watches this one */
+    ULONG64 NextLook;        /* interrupt time at which to look after the next processor */
+    ULONG64 SeenPromise;     /* that one's NextTick at the last look ... */
+    ULONG BrokenLooks;       /* ... which so many looks have found unkept */
+    ULONG64 NextTickCounter; /* NextTick by the time counter */
+    ULONG64 Alarm;    /* interrupt time of the hardware's interrupt to come; MAXULONG64: none */
+    ULONG64 Deadline; /* interrupt time that the hardware is set to; MAXULONG64: none */
     ULONG64 LastIncrement;       /* interrupt time of the last tick, in time increments */
     ULONG64 Ticks;               /* taken by this processor */
     volatile ULONG64 Interrupts; /* clock interrupts, ticks or not */
@@ -147,8 +149,8 @@ typedef struct _KPRCB {
     ULONG DpcWatchdogCount;                 /* ticks in a row at or above DISPATCH_LEVEL */
     ULONG InterruptDepth;                   /* interrupt handlers under way */
     KIRQL InterruptedIrql;                  /* of the code that the last IPI has interrupted */
-    ULONG64 InterruptCount;                 /* interrupts other than those of the next line */
-    ULONG64 DispatchCount;                  /* dispatch interrupts */
+    ULONG64 InterruptCount; /* interrupts but those of the next line and of the clock */
+    ULONG64 DispatchCount;  /* dispatch interrupts */
 
     KCLOCK Clock;
     KTIMER_TABLE TimerTable;
@@ -454,9 +456,6 @@ VOID KiUpdateTimePage(ULONG64 Now);
 
 /* Sets this processor's clock for the earlier of its tick and its timers. Any IRQL. */
 VOID KiSetClockForTimers(PKPRCB Prcb);
-
-/* The clock interrupt. CLOCK_LEVEL. */
-VOID KiClockInterrupt(PKPRCB Prcb, KIRQL InterruptedIrql);
 
 /* Stops the tick before a halt; takes it up again. The idle loop, IF off. */
 VOID KiEnterIdle(PKPRCB Prcb);

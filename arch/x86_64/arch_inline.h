@@ -115,13 +115,15 @@ FORCEINLINE PVOID ArchThisPlace(VOID)
 }
 
 /*
- * Calls Function(A, B, C) so that no register changes: for what a short function does rarely. The
- * compiler sees no call in it, and gives the rest neither a stack frame nor saved registers.
+ * Calls Function(A, B, C, D) so that no register changes: for what a short function does rarely.
+ * The compiler sees no call in it, and gives the rest neither a stack frame nor saved registers.
  */
-#define ArchCallKeepingRegisters(Function, A, B, C)                                              \
-    __asm__ volatile("pushq %3; pushq %2; pushq %1; pushq %0; call KiCallKeepingRegisters"       \
-                     :                                                                           \
-                     : "i"(Function), "re"((ULONG64)(A)), "re"((ULONG64)(B)), "re"((ULONG64)(C)) \
+#define ArchCallKeepingRegisters(Function, A, B, C, D)                                            \
+    __asm__ volatile("pushq %4; pushq %3; pushq %2; pushq %1; pushq %0; "                         \
+                     "call KiCallKeepingRegisters"                                                \
+                     :                                                                            \
+                     : "i"(Function), "re"((ULONG64)(A)), "re"((ULONG64)(B)), "re"((ULONG64)(C)), \
+                       "re"((ULONG64)(D))                                                         \
                      : "memory", "cc")
 
 FORCEINLINE VOID ArchOut8(USHORT Port, UCHAR Value)

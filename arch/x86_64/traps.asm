@@ -1,5 +1,5 @@
 ; The ways into the kernel: one stub per vector, each a few instructions that say which vector it
-; is, then one of two common paths: interrupts, exceptions. The dispatch interrupt has its own.
+; is, then one of two common paths: interrupts, exceptions. Clock and dispatch interrupt have their own.
 ;
 ; What a stub leaves on the stack (KTRAP_FRAME, arch_inline.h), seen from the called C code:
 ;
@@ -20,6 +20,7 @@ default rel
 
 extern KiDispatchInterrupt
 extern KiDispatchLevelInterrupt
+extern KiClockInterrupt
 extern KiHandleException
 extern KdTraceClasses
 extern KdTraceInterruptEnter
@@ -63,7 +64,7 @@ section .text
     mov     [rsp + TF_PREVIOUS_IRQL], eax
 %endmacro
 
-%macro RESTORE_VOLATILE 0
+%macro RESTORE_SSE 0
     ldmxcsr [rsp + TF_MXCSR]
     movaps  xmm0, [rsp + TF_XMM + 0x00]
     movaps  xmm1, [rsp + TF_XMM + 0x10]
@@ -71,6 +72,9 @@ section .text
     movaps  xmm3, [rsp + TF_XMM + 0x30]
     movaps  xmm4, [rsp + TF_XMM + 0x40]
     movaps  xmm5, [rsp + TF_XMM + 0x50]
+%endmacro
+
+%macro RESTORE_VOLATILE 0
     mov     rax, [rsp + TF_RAX]
     mov     rcx, [rsp + TF_RCX]
     mov     rdx, [rsp + TF_RDX]
@@ -93,6 +97,7 @@ section .text
     mov     cr8, rax
     RESTORE_VOLATILE
     leave
+    iretq
 %endmacro
 
 ; The common path, the vector in ECX. The vector's class is its IRQL.
@@ -114,9 +119,9 @@ KiInterrupt:
     test    byte [KdTraceClasses], TRACE_FLOW
     jnz     KiTraceInterrupt.exit
 .served:
+    RESTORE_SSE
     RETURN_FROM_INTERRUPT
 INTERRUPT_BYTES equ $ - KiInterrupt
-    iretq
 
 ; What the event trace costs while it is on lies out of the way.
 KiTraceInterrupt:
@@ -139,15 +144,18 @@ KiTrap%1:
     jmp     KiInterrupt
 %endmacro
 
-; The dispatch interrupt is what everything leads to, so it has the path to itself: its stub
-; leads nowhere else, and nobody has to look up which vector it was.
-%macro DISPATCH_STUB 1
+; The dispatch interrupt is what everything leads to, and the clock's is what comes most often. Each
+; has a path to itself: its stub leads nowhere else, and nobody has to look up which vector it was.
+; %1 vector, %2 label, %3 C function, %4 1: it may call a driver's code, which may use SSE.
+%macro DIRECT_STUB 4
     align 16
 KiTrap%1:
     MAKE_FRAME
-KiDispatchLevel:
+%2:
     SAVE_VOLATILE
-    SAVE_SSE
+    %if %4
+        SAVE_SSE
+    %endif
     SAVE_IRQL
     mov     edx, %1 >> 4
     mov     cr8, rdx
@@ -155,22 +163,26 @@ KiDispatchLevel:
     cld
     test    byte [KdTraceClasses], TRACE_FLOW
     jnz     .traced
-    call    KiDispatchLevelInterrupt
+    mov     rcx, rsp
+    call    %3
 .return:
+    %if %4
+        RESTORE_SSE
+    %endif
     RETURN_FROM_INTERRUPT
-    iretq
 
 .traced:
     mov     ecx, %1
     mov     rdx, rsp
     call    KdTraceInterruptEnter
-    call    KiDispatchLevelInterrupt
+    mov     rcx, rsp
+    call    %3
     test    byte [KdTraceClasses], TRACE_FLOW   ; another thread may have run meanwhile
     jz      .return
     mov     rcx, rsp
     call    KdTraceInterruptExit
     jmp     .return
-DISPATCH_BYTES equ $ - KiDispatchLevel
+%2_BYTES equ $ - %2
 %endmacro
 
 ; ---- exceptions ----
@@ -220,6 +232,7 @@ KiException:
     mov     rdx, rsp
     call    KiHandleException
 
+    RESTORE_SSE
     RESTORE_VOLATILE
     mov     rbx, [rsp + TF_RBX]
     mov     rsi, [rsp + TF_RSI]
@@ -234,7 +247,7 @@ EXCEPTION_BYTES equ $ - KiException
 
 ; ---- a call that changes no register ----
 
-; The function and its three arguments lie on the stack (ArchCallKeepingRegisters, arch_inline.h)
+; The function and its four arguments lie on the stack (ArchCallKeepingRegisters, arch_inline.h)
 ; and are taken off it.
     align 16
 global KiCallKeepingRegisters
@@ -251,6 +264,7 @@ KiCallKeepingRegisters:
     mov     rcx, [rbp + 24]
     mov     rdx, [rbp + 32]
     mov     r8, [rbp + 40]
+    mov     r9, [rbp + 48]
     sub     rsp, HOME_BYTES
     and     rsp, -16
     call    [rbp + 16]
@@ -262,7 +276,7 @@ KiCallKeepingRegisters:
     mov     rcx, [rbp - 16]
     mov     rax, [rbp - 8]
     leave
-    ret     32
+    ret     40
 
 ; ---- the stubs ----
 
@@ -278,7 +292,9 @@ KiCallKeepingRegisters:
 %assign vector 0
 %rep 256
     %if vector == DISPATCH_VECTOR
-        DISPATCH_STUB vector
+        DIRECT_STUB vector, KiDispatchLevel, KiDispatchLevelInterrupt, 1
+    %elif vector == CLOCK_VECTOR
+        DIRECT_STUB vector, KiClock, KiClockInterrupt, 0
     %elif !IS_EXCEPTION(vector)
         INTERRUPT_STUB vector
     %elif HAS_CODE(vector)
@@ -307,7 +323,8 @@ KiTrapStubs:
 %include "unwind.inc"
     UNWIND_ENTRY KiInterrupt, INTERRUPT_BYTES, SAVED_BY_INTERRUPT
     UNWIND_ENTRY KiTraceInterrupt, TRACE_BYTES, SAVED_BY_INTERRUPT
-    UNWIND_ENTRY KiDispatchLevel, DISPATCH_BYTES, SAVED_BY_INTERRUPT
+    UNWIND_ENTRY KiDispatchLevel, KiDispatchLevel_BYTES, SAVED_BY_INTERRUPT
+    UNWIND_ENTRY KiClock, KiClock_BYTES, SAVED_BY_INTERRUPT
     UNWIND_ENTRY KiException, EXCEPTION_BYTES, SAVED_BY_EXCEPTION
 
 section .note.GNU-stack noalloc noexec nowrite progbits

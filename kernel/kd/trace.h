@@ -83,6 +83,17 @@ extern UCHAR KdTraceClasses;
     } while (0)
 #endif
 
+/* The same in a short function that calls nothing else, which stays so (arch_inline.h). */
+#if defined(METRONOME_HOST)
+#define KD_TRACE_LEAF(Class, Type, Object, Argument1, Argument2) ((void)0)
+#else
+#define KD_TRACE_LEAF(Class, Type, Object, Argument1, Argument2)                               \
+    do {                                                                                       \
+        if (KI_UNLIKELY(KdTraceClasses & (Class)))                                             \
+            ArchCallKeepingRegisters(ArchWriteTraceEvent, Type, Object, Argument1, Argument2); \
+    } while (0)
+#endif
+
 /*
  * For what happens too often to bear even two instructions in a free build: IRQL and locks. There
  * the readers infer the IRQL from the next event.

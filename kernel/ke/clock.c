@@ -39,9 +39,25 @@ static VOID RequestExpiry(PKPRCB Prcb, ULONG64 Now)
     KiRequestDispatch(Prcb);
 }
 
+/* The hardware itself. The tick is asked for again and again, so its counter value is kept. */
+static VOID SetAlarm(PKPRCB Prcb, ULONG64 Time)
+{
+    Prcb->Clock.Alarm = Time;
+    if (Time == Prcb->Clock.NextTick)
+        ArchSetClock(Prcb->Clock.NextTickCounter);
+    else
+        ArchSetClock(KiCounterAtInterruptTime(Time));
+}
+
+static VOID SetNextTick(PKPRCB Prcb, ULONG64 Time)
+{
+    Prcb->Clock.NextTick = Time;
+    Prcb->Clock.NextTickCounter = Time == MAXULONG64 ? MAXULONG64 : KiCounterAtInterruptTime(Time);
+}
+
 /*
  * Sets this processor's clock for its next tick or its next timer. The loop and the barrier
- * answer the race that TellClock in timer.c draws.
+ * answer the race that IsClockLate in timer.c draws.
  *
  * IRQL:    any (not checked); runs at CLOCK_LEVEL at least
  * Locks:   none
@@ -57,12 +73,13 @@ VOID KiSetClockForTimers(PKPRCB Prcb)
     if (oldIrql < CLOCK_LEVEL)
         ArchWriteIrql(CLOCK_LEVEL);
     do {
-        RequestExpiry(Prcb, KiQueryInterruptTime());
+        RequestExpiry(Prcb, KiInterruptTimeNow());
         deadline = NextDeadline(Prcb);
         Prcb->Clock.Deadline = deadline;
         KeMemoryBarrier();
     } while (NextDeadline(Prcb) != deadline);
-    ArchSetClock(deadline == MAXULONG64 ? MAXULONG64 : KiCounterAtInterruptTime(deadline));
+    if (deadline != Prcb->Clock.Alarm)
+        SetAlarm(Prcb, deadline);
     ArchWriteIrql(oldIrql);
 }
 
@@ -76,7 +93,7 @@ VOID KiSetClockForTimers(PKPRCB Prcb)
  */
 VOID KiStartClock(PKPRCB Prcb)
 {
-    Prcb->Clock.NextTick = NextTickAfter(KiQueryInterruptTime());
+    SetNextTick(Prcb, NextTickAfter(KiQueryInterruptTime()));
     KiSetClockForTimers(Prcb);
 }
 
@@ -107,25 +124,32 @@ static VOID Tick(PKPRCB Prcb, ULONG64 Now, KIRQL InterruptedIrql)
 
 /*
  * The clock interrupt: time page, the tick's duties, due timers, and the next deadline. It may
- * come early or for nothing; it looks at the time and never at the reason.
+ * come early or for nothing; it looks at the time and never at the reason. No driver's code is
+ * called from here, so the stub saves no SSE registers.
  *
- * IRQL:    CLOCK_LEVEL (not checked)
+ * IRQL:    CLOCK_LEVEL, interrupts off (not checked)
  * Locks:   none held
- * Context: interrupt, on Prcb's processor
- * Returns: nothing
+ * Context: interrupt
+ * Returns: nothing; the stub restores the IRQL
  * Source:  contract T-TMR-6, T-DPCQ-11, T-DPCWD-2
  */
-VOID KiClockInterrupt(PKPRCB Prcb, KIRQL InterruptedIrql)
+VOID KiClockInterrupt(PKTRAP_FRAME TrapFrame)
 {
-    ULONG64 now = KiQueryInterruptTime();
+    PKPRCB prcb = KiEnterInterrupt();
 
-    Prcb->Clock.Interrupts++;
-    KiUpdateTimePage(now);
-    if (now >= Prcb->Clock.NextTick) {
-        Prcb->Clock.NextTick = NextTickAfter(now);
-        Tick(Prcb, now, InterruptedIrql);
+    ArchClockInterrupt();
+    ArchEndInterrupt();
+    prcb->Clock.Interrupts++;
+    prcb->Clock.Alarm = MAXULONG64; /* it has gone off */
+
+    ULONG64 now = KiInterruptTimeNow();
+
+    if (KI_UNLIKELY(now >= prcb->Clock.NextTick)) {
+        KiUpdateTimePage(now);
+        SetNextTick(prcb, NextTickAfter(now));
+        Tick(prcb, now, TrapFrame->PreviousIrql);
     }
-    KiSetClockForTimers(Prcb);
+    KiSetClockForTimers(prcb);
 }
 
 /*
@@ -140,7 +164,7 @@ VOID KiClockInterrupt(PKPRCB Prcb, KIRQL InterruptedIrql)
 VOID KiEnterIdle(PKPRCB Prcb)
 {
     Prcb->IdleHalt = TRUE;
-    Prcb->Clock.NextTick = KiNextClockLook(Prcb);
+    SetNextTick(Prcb, KiNextClockLook(Prcb));
     KiSetClockForTimers(Prcb);
 }
 

@@ -1,19 +1,12 @@
 /*
- * Every interrupt but the dispatch interrupt (dpcdrain.c) comes by here, from the stubs of arch/:
- * CR8 is the vector's class, interrupts are off. A handler of a lower class never runs inside the
- * in-service class of a higher one: the end-of-interrupt is sent before this code returns, or
- * earlier where that is right.
+ * Every interrupt but those of the clock (clock.c) and the dispatch interrupt (dpcdrain.c) comes by
+ * here, from the stubs of arch/: CR8 is the vector's class, interrupts are off. A handler of a
+ * lower class never runs inside the in-service class of a higher one: the end-of-interrupt is sent
+ * before this code returns, or earlier where that is right.
  */
 #include "ke.h"
 
 static volatile ULONG64 LocalApicErrors;
-
-static VOID ClockInterrupt(PKPRCB Prcb, KIRQL InterruptedIrql)
-{
-    ArchClockInterrupt();
-    ArchEndInterrupt();
-    KiClockInterrupt(Prcb, InterruptedIrql);
-}
 
 /* Ends first: the normal routines of APCs run at PASSIVE_LEVEL in here, and may wait. */
 static VOID ApcInterrupt(VOID)
@@ -21,18 +14,16 @@ static VOID ApcInterrupt(VOID)
     ArchEndInterrupt();
     ArchEnableInterrupts();
     KiDeliverApcs();
-    ArchDisableInterrupts();
+    ArchMaskInterrupts();
 }
 
-/* The clock, APCs, other processors, and what the interrupt controller itself has to say. */
+/* APCs, other processors, and what the interrupt controller itself has to say. */
 static __attribute__((noinline)) VOID SystemInterrupt(ULONG Vector, KIRQL InterruptedIrql)
 {
     PKPRCB prcb = KiEnterInterrupt();
 
     prcb->InterruptCount++;
-    if (Vector == CLOCK_VECTOR) {
-        ClockInterrupt(prcb, InterruptedIrql);
-    } else if (Vector == IPI_VECTOR) {
+    if (Vector == IPI_VECTOR) {
         prcb->InterruptedIrql = InterruptedIrql;
         KiIpiInterrupt();
         ArchEndInterrupt();

@@ -128,35 +128,6 @@ static VOID RequestDrain(const KDPC *Dpc, PKPRCB Target, const KDPC_DATA *Data)
 }
 
 /*
- * Makes Data the queue of Dpc, if it has none. Setting DpcData from NULL by compare-and-exchange
- * makes exactly one of several inserters, each perhaps under a different queue's lock, the one.
- */
-static BOOLEAN Claim(PKDPC Dpc, PKDPC_DATA Data)
-{
-    PVOID none = NULL;
-
-    return __atomic_compare_exchange_n(&Dpc->DpcData, &none, Data, FALSE, __ATOMIC_ACQ_REL,
-                                       __ATOMIC_RELAXED);
-}
-
-/* The rest of an insertion, for the one who has claimed the DPC. The queue's lock is held. */
-FORCEINLINE VOID Link(PKDPC Dpc, PKDPC_DATA Data, PVOID Argument1, PVOID Argument2,
-                      BOOLEAN FromTimer, BOOLEAN AtHead)
-{
-    Dpc->SystemArgument1 = Argument1;
-    Dpc->SystemArgument2 = Argument2;
-#if DBG
-    Dpc->FromTimer = FromTimer;
-#endif
-    UNREFERENCED_PARAMETER(FromTimer);
-    if (AtHead)
-        InsertHeadList(&Data->DpcList, &Dpc->DpcListEntry);
-    else
-        InsertTailList(&Data->DpcList, &Dpc->DpcListEntry);
-    Data->Inserted++;
-}
-
-/*
  * Any DPC, by its type, its importance and its target. At HIGH_LEVEL from the start: this processor
  * must not change between choosing the queue and locking it.
  */
@@ -167,27 +138,16 @@ static BOOLEAN InsertAnyDpc(PKDPC Dpc, PVOID Argument1, PVOID Argument2, BOOLEAN
     PKDPC_DATA data = KiDpcQueueFor(Dpc, target);
 
     KiLock(&data->Lock);
-    BOOLEAN inserted = Claim(Dpc, data);
+    BOOLEAN inserted = KiClaimDpc(Dpc, data);
 
     if (inserted) {
-        Link(Dpc, data, Argument1, Argument2, FromTimer, Dpc->Importance == HighImportance);
+        KiLinkDpc(Dpc, data, Argument1, Argument2, FromTimer, Dpc->Importance == HighImportance);
         KD_TRACE(KD_CLASS_FLOW, TraceDpcQueue, Dpc, Dpc->DeferredRoutine,
                  KiTraceDpcFlags(data == &target->ThreadedDpcData, FromTimer) | target->Number);
         RequestDrain(Dpc, target, data);
     }
     KiReleaseHighLock(&data->Lock, oldIrql);
     return inserted;
-}
-
-/*
- * Is Dpc as KeInitializeDpc has made it: ordinary, of medium importance, for the processor that
- * inserts? One comparison of the three fields that stand side by side.
- */
-static BOOLEAN IsPlain(const KDPC *Dpc)
-{
-    const ULONG plain = DpcObject | MediumImportance << 8;
-
-    return *(const ULONG *)&Dpc->Type == plain;
 }
 
 /* A plain DPC's insertion, and the request that will follow. */
@@ -211,13 +171,13 @@ FORCEINLINE BOOLEAN InsertPlainDpc(PKDPC Dpc, PVOID Argument1, PVOID Argument2, 
     PKDPC_DATA data = &KeGetCurrentPrcb()->DpcData;
 
     KiLock(&data->Lock);
-    if (!Claim(Dpc, data)) {
+    if (!KiClaimDpc(Dpc, data)) {
         KiReleaseHighLock(&data->Lock, oldIrql);
         return FALSE;
     }
-    Link(Dpc, data, Argument1, Argument2, FromTimer, FALSE);
+    KiLinkDpc(Dpc, data, Argument1, Argument2, FromTimer, FALSE);
     if (KI_UNLIKELY(KdTraceClasses & KD_CLASS_FLOW))
-        ArchCallKeepingRegisters(TraceInsertion, Dpc, data, FromTimer);
+        ArchCallKeepingRegisters(TraceInsertion, Dpc, data, FromTimer, 0);
     if (!data->DispatchRequested) {
         data->DispatchRequested = TRUE;
         ArchRequestSoftwareInterrupt(DISPATCH_LEVEL);
@@ -241,7 +201,7 @@ BOOLEAN KeInsertQueueDpc(PRKDPC Dpc, PVOID SystemArgument1, PVOID SystemArgument
 {
     KI_REQUIRE(Dpc->Number <= KeNumberProcessors, TIMER_OR_DPC_INVALID, 3, Dpc, Dpc->Number - 1,
                KeNumberProcessors);
-    if (KI_UNLIKELY(!IsPlain(Dpc)))
+    if (KI_UNLIKELY(!KiIsPlainDpc(Dpc)))
         return InsertAnyDpc(Dpc, SystemArgument1, SystemArgument2, FALSE);
     return InsertPlainDpc(Dpc, SystemArgument1, SystemArgument2, FALSE);
 }
@@ -257,7 +217,7 @@ BOOLEAN KeInsertQueueDpc(PRKDPC Dpc, PVOID SystemArgument1, PVOID SystemArgument
  */
 BOOLEAN KiInsertTimerDpc(PKDPC Dpc)
 {
-    if (KI_UNLIKELY(!IsPlain(Dpc)))
+    if (KI_UNLIKELY(!KiIsPlainDpc(Dpc)))
         return InsertAnyDpc(Dpc, NULL, NULL, TRUE);
     return InsertPlainDpc(Dpc, NULL, NULL, TRUE);
 }

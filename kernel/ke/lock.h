@@ -43,7 +43,7 @@ FORCEINLINE VOID KiLock(PKSPIN_LOCK Lock)
 #if DBG
     KiWaitForLock(Lock, KD_TRACE_CALLER);
 #else
-    ArchCallKeepingRegisters(KiWaitForLock, Lock, ArchThisPlace(), 0);
+    ArchCallKeepingRegisters(KiWaitForLock, Lock, ArchThisPlace(), 0, 0);
 #endif
 }
 

@@ -25,7 +25,8 @@ static VOID InitializeQueues(PKPRCB Prcb)
     KiInitializeTimerQueue(&Prcb->TimerTable.Queue);
     for (ULONG n = 0; n < MAXIMUM_PRIORITY; n++)
         InitializeListHead(&Prcb->ReadyLists[n]);
-    Prcb->Clock.NextTick = Prcb->Clock.Deadline = MAXULONG64;
+    Prcb->Clock.NextTick = Prcb->Clock.NextTickCounter = MAXULONG64;
+    Prcb->Clock.Alarm = Prcb->Clock.Deadline = MAXULONG64;
 }
 
 /*

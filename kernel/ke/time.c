@@ -10,8 +10,8 @@
 #define UNITS_PER_SECOND 10000000ULL
 
 /* Written at the start. */
-static ULONG64 CounterBase;
-static ULONG64 UnitsPerCount; /* 100 ns a count, times 2^64 */
+ULONG64 KiCounterBase;
+ULONG64 KiUnitsPerCount;
 static ULONG64 CountsPerUnit; /* counts in 100 ns, times 2^32 */
 
 /* The page that drivers see read-only at KI_USER_SHARED_DATA. */
@@ -26,11 +26,6 @@ static KSPIN_LOCK SetTimeLock;           /* DISPATCH_LEVEL: one KeSetSystemTime 
 
 /* A time in the page: 8 bytes that need not be aligned to 8. */
 typedef ULONG64 __attribute__((aligned(4), may_alias)) PAGE_TIME;
-
-static ULONG64 MultiplyHigh(ULONG64 A, ULONG64 B)
-{
-    return (ULONG64)(((unsigned __int128)A * B) >> 64);
-}
 
 /* Numerator * 2^Bits / Divisor, for Numerator < Divisor * 2^(64 - Bits). */
 static ULONG64 ScaledQuotient(ULONG64 Numerator, ULONG Bits, ULONG64 Divisor)
@@ -59,7 +54,7 @@ static ULONG64 ScaledQuotient(ULONG64 Numerator, ULONG Bits, ULONG64 Divisor)
  */
 ULONG64 KiQueryInterruptTime(VOID)
 {
-    return MultiplyHigh(ArchReadCounter() - CounterBase, UnitsPerCount);
+    return KiInterruptTimeNow();
 }
 
 /*
@@ -77,7 +72,7 @@ ULONG64 KiCounterAtInterruptTime(ULONG64 Time)
 
     if (counts >= (ULONG64)MAXLONGLONG)
         return MAXULONG64;
-    return CounterBase + (ULONG64)counts + 2;
+    return KiCounterBase + (ULONG64)counts + 2;
 }
 
 /*
@@ -141,13 +136,13 @@ VOID KiInitializeTime(const BOOT_INFO *BootInfo)
 {
     LONG bias = (LONG)KiGetNumberOption("tzbias", 0); /* minutes west of Greenwich */
 
-    CounterBase = ArchReadCounter();
-    UnitsPerCount = ScaledQuotient(UNITS_PER_SECOND, 64, ArchCounterFrequency);
+    KiCounterBase = ArchReadCounter();
+    KiUnitsPerCount = ScaledQuotient(UNITS_PER_SECOND, 64, ArchCounterFrequency);
     CountsPerUnit = ScaledQuotient(ArchCounterFrequency, 32, UNITS_PER_SECOND);
     if (BootInfo->FirmwareTime)
         SystemTimeOffset =
             BootInfo->FirmwareTime +
-            (LONG64)MultiplyHigh(CounterBase - BootInfo->FirmwareCounter, UnitsPerCount);
+            (LONG64)KiMultiplyHigh(KiCounterBase - BootInfo->FirmwareCounter, KiUnitsPerCount);
     KiProcessorBlock[0]->TimerTable.SystemTimeOffset = SystemTimeOffset;
 
     TimePage.Data.NtMajorVersion = 10;
@@ -257,11 +252,11 @@ ULONGLONG KeQueryInterruptTime(VOID)
  */
 ULONG64 KeQueryInterruptTimePrecise(PULONG64 QpcTimeStamp)
 {
-    ULONG64 count = ArchReadCounter() - CounterBase;
+    ULONG64 count = ArchReadCounter() - KiCounterBase;
 
     if (QpcTimeStamp)
         *QpcTimeStamp = count;
-    return MultiplyHigh(count, UnitsPerCount);
+    return KiMultiplyHigh(count, KiUnitsPerCount);
 }
 
 /*
@@ -317,7 +312,7 @@ ULONG KeQueryTimeIncrement(VOID)
  */
 LARGE_INTEGER KeQueryPerformanceCounter(PLARGE_INTEGER PerformanceFrequency)
 {
-    LARGE_INTEGER count = {.QuadPart = (LONGLONG)(ArchReadCounter() - CounterBase)};
+    LARGE_INTEGER count = {.QuadPart = (LONGLONG)(ArchReadCounter() - KiCounterBase)};
 
     if (PerformanceFrequency)
         PerformanceFrequency->QuadPart = (LONGLONG)ArchCounterFrequency;

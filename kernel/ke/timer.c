@@ -1,14 +1,9 @@
 /*
- * Kernel timers: setting, cancelling, expiry. Runs at DISPATCH_LEVEL under the lock of the timer
+ * Kernel timers: setting and cancelling. Runs at DISPATCH_LEVEL under the lock of the timer
  * table that holds the timer; the table's processor is in Timer->Processor.
  */
 #include "ke.h"
 #include "ke/time.h"
-
-#define UNITS_PER_MILLISECOND 10000ULL
-
-/* Expiries under one hold of the lock; then other processors get their turn. */
-#define EXPIRY_BATCH 16
 
 static PKTIMER_TABLE TableOf(ULONG Processor)
 {
@@ -125,13 +120,6 @@ static ULONG LockTables(PKTIMER Timer, ULONG Target)
     }
 }
 
-static VOID UnlockTables(ULONG Source, ULONG Target)
-{
-    if (Source != Target)
-        KiReleaseLockFromDpcLevel(&TableOf(Source)->Lock);
-    KiReleaseLockFromDpcLevel(&TableOf(Target)->Lock);
-}
-
 /* Locks the table that holds Timer, by the same rule. */
 static PKTIMER_TABLE LockTable(PKTIMER Timer)
 {
@@ -145,12 +133,12 @@ static PKTIMER_TABLE LockTable(PKTIMER Timer)
     }
 }
 
-/* Takes Timer out of its queue if it is in one. Its table is locked. */
-static BOOLEAN RemoveIfSet(PKTIMER Timer)
+/* Takes Timer out of its queue if it is in one. Its table, Table, is locked. */
+FORCEINLINE BOOLEAN RemoveIfSet(PKTIMER_TABLE Table, PKTIMER Timer)
 {
     if (!Timer->Header.Inserted)
         return FALSE;
-    KiRemoveTimer(&TableOf(Timer->Processor)->Queue, Timer);
+    KiRemoveTimer(&Table->Queue, Timer);
     Timer->Header.Inserted = FALSE;
     return TRUE;
 }
@@ -159,12 +147,12 @@ static BOOLEAN RemoveIfSet(PKTIMER Timer)
  * The due time in interrupt time. It saturates instead of wrapping into the past (T-TMR-5). An
  * absolute one that has gone by is due at once; the grid of a periodic timer begins there.
  */
-static ULONG64 ComputeDueTime(const KTIMER_TABLE *Table, LONG64 DueTime, ULONG Period)
+FORCEINLINE ULONG64 ComputeDueTime(const KTIMER_TABLE *Table, LONG64 DueTime, ULONG Period)
 {
-    LONG64 now = (LONG64)KiQueryInterruptTime();
+    LONG64 now = (LONG64)KiInterruptTimeNow();
     LONG64 due;
 
-    if (DueTime < 0) {
+    if (KI_LIKELY(DueTime < 0)) {
         if (__builtin_sub_overflow(now, DueTime, &due))
             due = MAXLONGLONG;
         return (ULONG64)due;
@@ -177,7 +165,7 @@ static ULONG64 ComputeDueTime(const KTIMER_TABLE *Table, LONG64 DueTime, ULONG P
 }
 
 /*
- * Timer has become the earliest of Target's queue, perhaps. Tells the clock.
+ * A timer has become the earliest of Target's queue. Is the clock set too late for it?
  *
  *     this processor (P)                    Target (T), in KiSetClockForTimers
  *     NextDue = due (under the lock)        reads NextDue
@@ -185,51 +173,103 @@ static ULONG64 ComputeDueTime(const KTIMER_TABLE *Table, LONG64 DueTime, ULONG P
  *     reads T's Deadline                    barrier
  *     due < Deadline: interrupt to T        reads NextDue again; changed: once more
  *
- * Each side writes its word, then reads the other's, so at least one of them sees the other.
+ * Each side writes its word, then reads the other's, so at least one of them sees the other. Who
+ * has not brought NextDue down need not ask: the clock is set for NextDue, or somebody sees to it.
  */
-static VOID TellClock(ULONG Target, ULONG64 Due)
+FORCEINLINE BOOLEAN IsClockLate(PKPRCB Target, ULONG64 Due)
 {
-    PKPRCB prcb = KiProcessorBlock[Target];
-
     KeMemoryBarrier();
-    if (Due >= *(volatile ULONG64 *)&prcb->Clock.Deadline)
-        return;
-    if (prcb == KeGetCurrentPrcb())
-        KiSetClockForTimers(prcb);
+    return Due < *(volatile ULONG64 *)&Target->Clock.Deadline;
+}
+
+static VOID SetClockOf(PKPRCB Target)
+{
+    if (Target == KeGetCurrentPrcb())
+        KiSetClockForTimers(Target);
     else
-        ArchSendInterrupt(Target, CLOCK_VECTOR);
+        ArchSendInterrupt(Target->Number, CLOCK_VECTOR);
 }
 
 /* A timer with a targeted DPC lives with its target, so that the DPC is inserted there. */
-static ULONG ChooseProcessor(const KDPC *Dpc)
+FORCEINLINE PKPRCB ChooseProcessor(const KDPC *Dpc)
 {
-    return Dpc && Dpc->Number ? Dpc->Number - 1u : KeGetCurrentPrcb()->Number;
+    return Dpc && Dpc->Number ? KiProcessorBlock[Dpc->Number - 1] : KeGetCurrentPrcb();
 }
 
-static BOOLEAN SetTimer(PKTIMER Timer, LARGE_INTEGER DueTime, ULONG Period, PKDPC Dpc)
+/*
+ * The setting itself: the table of Target is locked, and is the one of Timer. Returns TRUE if the
+ * clock has to be told.
+ */
+FORCEINLINE BOOLEAN SetLocked(PKTIMER Timer, PKPRCB Target, LONG64 DueTime, ULONG Period, PKDPC Dpc)
 {
-    KIRQL oldIrql = KiRaiseIrql(DISPATCH_LEVEL);
-    ULONG target = ChooseProcessor(Dpc);
-    ULONG source = LockTables(Timer, target);
-    PKTIMER_TABLE table = TableOf(target);
-    BOOLEAN wasSet = RemoveIfSet(Timer);
-    ULONG64 due = ComputeDueTime(table, DueTime.QuadPart, Period);
+    PKTIMER_TABLE table = &Target->TimerTable;
 
-    Timer->Header.SignalState = 0;
-    Timer->Header.Absolute = DueTime.QuadPart >= 0;
+    Timer->Header.Absolute = DueTime >= 0;
     Timer->Header.Inserted = TRUE;
-    Timer->DueTime.QuadPart = due;
+    Timer->Header.SignalState = 0;
     Timer->Dpc = Dpc;
     Timer->Period = Period;
-    Timer->Processor = target;
-    KiInsertTimer(&table->Queue, Timer);
-    KD_TRACE(KD_CLASS_FLOW, TraceTimerSet, Timer, due, Dpc);
-    UnlockTables(source, target);
+    BOOLEAN earliest = KiInsertTimer(&table->Queue, Timer, ComputeDueTime(table, DueTime, Period));
+    KD_TRACE_LEAF(KD_CLASS_FLOW, TraceTimerSet, Timer, Timer->DueTime.QuadPart, Dpc);
+    return earliest;
+}
 
-    /* From here on the timer may have expired and be gone. */
-    TellClock(target, due);
+/* A timer that another processor holds, or held last. */
+static BOOLEAN SetElsewhere(PKTIMER Timer, LONG64 DueTime, ULONG Period, PKDPC Dpc)
+{
+    KIRQL oldIrql = KiRaiseIrql(DISPATCH_LEVEL);
+    PKPRCB target = ChooseProcessor(Dpc);
+    ULONG source = LockTables(Timer, target->Number);
+    BOOLEAN wasSet = RemoveIfSet(TableOf(source), Timer);
+
+    if (source != target->Number) {
+        Timer->Processor = target->Number;
+        KiReleaseLockFromDpcLevel(&TableOf(source)->Lock);
+    }
+    BOOLEAN earliest = SetLocked(Timer, target, DueTime, Period, Dpc);
+    ULONG64 due = Timer->DueTime.QuadPart;
+    KiReleaseLockFromDpcLevel(&target->TimerTable.Lock);
+    if (earliest && IsClockLate(target, due))
+        SetClockOf(target);
     KiLowerIrql(oldIrql);
     return wasSet;
+}
+
+/*
+ * A timer stays with its processor, as a rule. Then the table that gets it is the one that holds
+ * it, and its lock shows whether that is so.
+ */
+FORCEINLINE BOOLEAN SetTimer(PKTIMER Timer, LONG64 DueTime, ULONG Period, PKDPC Dpc)
+{
+    KIRQL oldIrql = KiRaiseIrql(DISPATCH_LEVEL);
+    PKPRCB target = ChooseProcessor(Dpc);
+    PKTIMER_TABLE table = &target->TimerTable;
+
+    KiAcquireLockAtDpcLevel(&table->Lock);
+    if (KI_UNLIKELY(Timer->Processor != target->Number)) {
+        KiReleaseLockFromDpcLevel(&table->Lock);
+        KiLowerIrql(oldIrql);
+        return SetElsewhere(Timer, DueTime, Period, Dpc);
+    }
+    BOOLEAN wasSet = RemoveIfSet(table, Timer);
+    BOOLEAN earliest = SetLocked(Timer, target, DueTime, Period, Dpc);
+    ULONG64 due = Timer->DueTime.QuadPart;
+    KiReleaseLockFromDpcLevel(&table->Lock);
+
+    /* From here on the timer may have expired and be gone. */
+    if (KI_UNLIKELY(earliest) && IsClockLate(target, due))
+        ArchCallKeepingRegisters(SetClockOf, target, 0, 0, 0);
+    KiLowerIrql(oldIrql);
+    return wasSet;
+}
+
+static VOID RequireTimerAndDpc(const KTIMER *Timer, const KDPC *Dpc)
+{
+    KI_REQUIRE(IsTimerType(Timer), TIMER_OR_DPC_INVALID, 0, Timer, Timer, Timer + 1);
+    KI_REQUIRE(!Dpc || Dpc->Number <= KeNumberProcessors, TIMER_OR_DPC_INVALID, 3, Dpc,
+               Dpc->Number - 1, KeNumberProcessors);
+    UNREFERENCED_PARAMETER(Timer);
+    UNREFERENCED_PARAMETER(Dpc);
 }
 
 /*
@@ -245,10 +285,8 @@ static BOOLEAN SetTimer(PKTIMER Timer, LARGE_INTEGER DueTime, ULONG Period, PKDP
 BOOLEAN KeSetTimerEx(PKTIMER Timer, LARGE_INTEGER DueTime, LONG Period, PKDPC Dpc)
 {
     KI_REQUIRE_IRQL_AT_MOST(DISPATCH_LEVEL, RULE_IRQL_KE_DISPATCH_LTE, "IrqlKeDispatchLte", Timer);
-    KI_REQUIRE(IsTimerType(Timer), TIMER_OR_DPC_INVALID, 0, Timer, Timer, Timer + 1);
-    KI_REQUIRE(!Dpc || Dpc->Number <= KeNumberProcessors, TIMER_OR_DPC_INVALID, 3, Dpc,
-               Dpc->Number - 1, KeNumberProcessors);
-    return SetTimer(Timer, DueTime, Period > 0 ? (ULONG)Period : 0, Dpc);
+    RequireTimerAndDpc(Timer, Dpc);
+    return SetTimer(Timer, DueTime.QuadPart, Period > 0 ? (ULONG)Period : 0, Dpc);
 }
 
 /*
@@ -263,7 +301,8 @@ BOOLEAN KeSetTimerEx(PKTIMER Timer, LARGE_INTEGER DueTime, LONG Period, PKDPC Dp
 BOOLEAN KeSetTimer(PKTIMER Timer, LARGE_INTEGER DueTime, PKDPC Dpc)
 {
     KI_REQUIRE_IRQL_AT_MOST(DISPATCH_LEVEL, RULE_IRQL_KE_DISPATCH_LTE, "IrqlKeDispatchLte", Timer);
-    return KeSetTimerEx(Timer, DueTime, 0, Dpc);
+    RequireTimerAndDpc(Timer, Dpc);
+    return SetTimer(Timer, DueTime.QuadPart, 0, Dpc);
 }
 
 /*
@@ -301,9 +340,9 @@ BOOLEAN KeCancelTimer(PKTIMER Timer)
 
     KIRQL oldIrql = KiRaiseIrql(DISPATCH_LEVEL);
     PKTIMER_TABLE table = LockTable(Timer);
-    BOOLEAN wasSet = RemoveIfSet(Timer);
+    BOOLEAN wasSet = RemoveIfSet(table, Timer);
 
-    KD_TRACE(KD_CLASS_FLOW, TraceTimerCancel, Timer, wasSet, 0);
+    KD_TRACE_LEAF(KD_CLASS_FLOW, TraceTimerCancel, Timer, wasSet, 0);
     KiReleaseLockFromDpcLevel(&table->Lock);
     KiLowerIrql(oldIrql);
     return wasSet;
@@ -325,89 +364,6 @@ BOOLEAN KeReadStateTimer(PKTIMER Timer)
 }
 
 /*
- * The next due time of a periodic timer: on its grid, hence without drift, and in the future.
- * Expiries that a stall has made late are merged into the one that is happening (T-TMR-25).
- */
-static ULONG64 NextPeriod(const KTIMER *Timer, ULONG64 Now)
-{
-    ULONG64 period = Timer->Period * UNITS_PER_MILLISECOND;
-    ULONG64 next = Timer->DueTime.QuadPart + period;
-
-    if (next <= Now)
-        next += (Now - next) / period * period + period;
-    return next;
-}
-
-/*
- * Signals the timer and releases its waiters. Without a DPC the timer may be freed by whoever sees
- * it signaled in a wait, so that happens under the dispatcher lock, and nothing of it is touched
- * after. A timer with a DPC is not freed before its DPC has run, so the lock is needed only if
- * somebody waits; Join in wait.c is the other half of that look at the list.
- */
-static VOID SignalTimer(PKTIMER Timer)
-{
-    if (Timer->Dpc) {
-        Timer->Header.SignalState = 1;
-        KeMemoryBarrier();
-        if (IsListEmpty(&Timer->Header.WaitListHead))
-            return;
-    }
-    KiSignalTimer(Timer);
-}
-
-/*
- * One expiry: out of the queue (a periodic timer: in again), signaled, waiters released, DPC
- * inserted: one step for everybody who takes the table's lock (T-TMR-10). The DPC's routine may
- * free a one-shot timer on another processor, so the insertion comes last.
- */
-static VOID ExpireTimer(PKTIMER_TABLE Table, PKTIMER Timer, ULONG64 Now)
-{
-    PKDPC dpc = Timer->Dpc;
-
-    KD_TRACE(KD_CLASS_FLOW, TraceTimerExpire, Timer, Timer->DueTime.QuadPart,
-             Now - (ULONG64)Timer->DueTime.QuadPart);
-    if (Timer->Period) {
-        Timer->Header.Absolute = FALSE;
-        Timer->DueTime.QuadPart = NextPeriod(Timer, Now);
-        KiInsertTimer(&Table->Queue, Timer);
-    } else {
-        Timer->Header.Inserted = FALSE;
-    }
-    SignalTimer(Timer);
-    if (dpc)
-        KiInsertTimerDpc(dpc);
-}
-
-/*
- * Expires what is due on this processor, in order of due time, then sets the clock for the rest.
- *
- * IRQL:    DISPATCH_LEVEL (not checked)
- * Locks:   takes this processor's timer table's lock, in batches
- * Context: the dispatch interrupt
- * Returns: nothing
- * Source:  contract T-TMR-10, T-TMR-16, T-TMR-23..26
- */
-VOID KiExpireTimers(PKPRCB Prcb)
-{
-    PKTIMER_TABLE table = &Prcb->TimerTable;
-    ULONG64 now = KiQueryInterruptTime();
-    PKTIMER timer;
-
-    table->Requested = FALSE;
-    do {
-        KiAcquireLockAtDpcLevel(&table->Lock);
-        for (ULONG n = 0; n < EXPIRY_BATCH; n++) {
-            timer = KiTakeDueTimer(&table->Queue, now);
-            if (!timer)
-                break;
-            ExpireTimer(table, timer, now);
-        }
-        KiReleaseLockFromDpcLevel(&table->Lock);
-    } while (timer);
-    KiSetClockForTimers(Prcb);
-}
-
-/*
  * Moves a processor's absolute timers to a new relation of system time and interrupt time.
  *
  * IRQL:    DISPATCH_LEVEL (not checked)
@@ -425,5 +381,6 @@ VOID KiMoveAbsoluteTimers(PKPRCB Prcb, LONG64 NewOffset)
     table->SystemTimeOffset = NewOffset;
     ULONG64 due = table->Queue.NextDue;
     KiReleaseLockFromDpcLevel(&table->Lock);
-    TellClock(Prcb->Number, due);
+    if (IsClockLate(Prcb, due))
+        SetClockOf(Prcb);
 }

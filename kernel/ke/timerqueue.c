@@ -1,10 +1,10 @@
 /*
- * A processor's timer queue: 11 levels of 64 lists, by exact due time. The caller holds the
+ * A processor's timer queue: 8 levels of 256 lists, by exact due time. The caller holds the
  * queue's lock; any IRQL.
  *
- * Read a due time as 11 digits of 6 bits. The cursor is the time up to which everything has been
- * taken out. A timer lies on the level of the highest digit in which its due time differs from
- * the cursor, in the list of that digit:
+ * Read a due time as 8 bytes. The cursor is the time up to which everything has been taken out. A
+ * timer lies on the level of the highest byte in which its due time differs from the cursor, in
+ * the list of that byte's value:
  *
  *     cursor      ... 07 31 12 40
  *     due         ... 07 31 12 55   level 0, list 55: this list holds this one due time only
@@ -15,89 +15,47 @@
  * always in the same list, in the order of setting, and stay so when a list moves down; and
  * whatever is on a lower level is due before whatever is on a higher one. When the cursor enters
  * the range of a list on a higher level, its timers move down; the levels below are empty then.
+ *
+ * Numbered through all levels, the lists are in the order of their due times, and the earliest one
+ * is two instructions away: the lowest bit of Words names a word of Occupied, and the lowest bit
+ * of that word names the list.
  */
 #include "timerqueue.h"
-#include "list.h"
-
-#define DIGIT_BITS 6
 
 /* How many timers of one list are looked at for the exact earliest due time. */
 #define SCAN_LIMIT 8
 
-static ULONG LowestBit(ULONG64 Word)
+static ULONG ShiftOf(ULONG List)
 {
-    return (ULONG)__builtin_ctzll(Word);
-}
-
-static ULONG LevelOf(ULONG64 Due, ULONG64 Cursor)
-{
-    return (63 - (ULONG)__builtin_clzll((Due ^ Cursor) | 1)) / DIGIT_BITS;
+    return List / TIMER_DIGITS * 8;
 }
 
 /* The first due time that belongs to a list. */
-static ULONG64 StartOf(const KTIMER_QUEUE *Queue, ULONG Level, ULONG Slot)
+static ULONG64 StartOf(const KTIMER_QUEUE *Queue, ULONG List)
 {
-    ULONG shift = Level * DIGIT_BITS;
-    ULONG64 digitsAbove = Level == TIMER_LEVELS - 1
-                              ? 0
-                              : Queue->Cursor >> (shift + DIGIT_BITS) << (shift + DIGIT_BITS);
+    ULONG shift = ShiftOf(List);
+    ULONG64 digitsAbove = Queue->Cursor >> shift >> 8 << 8 << shift;
 
-    return digitsAbove | ((ULONG64)Slot << shift);
-}
-
-static void Place(PKTIMER_QUEUE Queue, PKTIMER Timer)
-{
-    ULONG64 due = Timer->DueTime.QuadPart;
-    ULONG level = LevelOf(due, Queue->Cursor);
-    ULONG slot = (due >> (level * DIGIT_BITS)) % TIMER_SLOTS;
-
-    InsertTailList(&Queue->Lists[level][slot], &Timer->TimerListEntry);
-    Queue->Slots[level] |= 1ULL << slot;
-    Queue->Levels |= 1ULL << level;
-}
-
-static void MarkEmpty(PKTIMER_QUEUE Queue, ULONG Level, ULONG Slot)
-{
-    Queue->Slots[Level] &= ~(1ULL << Slot);
-    if (!Queue->Slots[Level])
-        Queue->Levels &= ~(1ULL << Level);
+    return digitsAbove | ((ULONG64)(List % TIMER_DIGITS) << shift);
 }
 
 VOID KiInitializeTimerQueue(PKTIMER_QUEUE Queue)
 {
     Queue->Cursor = 0;
     Queue->NextDue = MAXULONG64;
-    Queue->Levels = 0;
     Queue->Count = 0;
-    for (ULONG level = 0; level < TIMER_LEVELS; level++) {
-        Queue->Slots[level] = 0;
-        for (ULONG slot = 0; slot < TIMER_SLOTS; slot++)
-            InitializeListHead(&Queue->Lists[level][slot]);
-    }
+    Queue->Words = 0;
+    for (ULONG word = 0; word < TIMER_LISTS / 64; word++)
+        Queue->Occupied[word] = 0;
+    for (ULONG list = 0; list < TIMER_LISTS; list++)
+        InitializeListHead(&Queue->Lists[list]);
 }
 
-VOID KiInsertTimer(PKTIMER_QUEUE Queue, PKTIMER Timer)
+static ULONG EarliestList(const KTIMER_QUEUE *Queue)
 {
-    if (Timer->DueTime.QuadPart < Queue->Cursor)
-        Timer->DueTime.QuadPart = Queue->Cursor;
-    Place(Queue, Timer);
-    Queue->Count++;
-    if (Timer->DueTime.QuadPart < Queue->NextDue)
-        Queue->NextDue = Timer->DueTime.QuadPart;
-}
+    ULONG word = (ULONG)__builtin_ctz(Queue->Words);
 
-/*
- * NextDue stays: it is a time before which nothing is due, and that remains true. The clock may
- * come once for nothing, and the queue is looked at then.
- */
-VOID KiRemoveTimer(PKTIMER_QUEUE Queue, PKTIMER Timer)
-{
-    if (RemoveEntryList(&Timer->TimerListEntry)) {
-        /* What is left is the list's head, whose position tells level and slot. */
-        ULONG index = (ULONG)(Timer->TimerListEntry.Flink - &Queue->Lists[0][0]);
-        MarkEmpty(Queue, index / TIMER_SLOTS, index % TIMER_SLOTS);
-    }
-    Queue->Count--;
+    return word * 64 + (ULONG)__builtin_ctzll(Queue->Occupied[word]);
 }
 
 static ULONG64 Earlier(ULONG64 A, ULONG64 B)
@@ -111,93 +69,123 @@ static PKTIMER TimerOf(PLIST_ENTRY Entry)
 }
 
 /* The earliest due time in a list, or, if that would take long, the start of its range. */
-static ULONG64 EarliestInList(const KTIMER_QUEUE *Queue, ULONG Level, ULONG Slot)
+static ULONG64 EarliestInList(const KTIMER_QUEUE *Queue, ULONG List)
 {
-    const LIST_ENTRY *head = &Queue->Lists[Level][Slot];
+    const LIST_ENTRY *head = &Queue->Lists[List];
     ULONG64 earliest = MAXULONG64;
     ULONG seen = 0;
 
     for (PLIST_ENTRY entry = head->Flink; entry != head; entry = entry->Flink) {
         if (++seen > SCAN_LIMIT)
-            return StartOf(Queue, Level, Slot);
+            return StartOf(Queue, List);
         earliest = Earlier(earliest, TimerOf(entry)->DueTime.QuadPart);
     }
     return earliest;
 }
 
+/* All entries of From, in their order, to the end of To. */
+static void MoveAll(PLIST_ENTRY From, PLIST_ENTRY To)
+{
+    PLIST_ENTRY first = From->Flink, last = From->Blink;
+
+    first->Blink = To->Blink;
+    To->Blink->Flink = first;
+    last->Flink = To;
+    To->Blink = last;
+    InitializeListHead(From);
+}
+
 /*
  * The range of this list has been entered: moves the cursor into it, as far as its first timer
- * or Now, and the timers to the levels below. Each timer moves down at least one level.
+ * or Now, and the timers to the levels below. Each timer moves down at least one level. If all
+ * have one due time, the list moves as it is.
  */
-static void MoveDown(PKTIMER_QUEUE Queue, ULONG Level, ULONG Slot, ULONG64 Now)
+static void MoveDown(PKTIMER_QUEUE Queue, ULONG List, ULONG64 Now)
 {
-    PLIST_ENTRY head = &Queue->Lists[Level][Slot];
-    ULONG64 earliest = Now;
+    PLIST_ENTRY head = &Queue->Lists[List];
+    ULONG64 first = TimerOf(head->Flink)->DueTime.QuadPart;
+    ULONG64 earliest = Earlier(first, Now), different = 0;
+
+    for (PLIST_ENTRY entry = head->Flink->Flink; entry != head; entry = entry->Flink) {
+        ULONG64 due = TimerOf(entry)->DueTime.QuadPart;
+
+        different |= due ^ first;
+        earliest = Earlier(earliest, due);
+    }
+    KiUnmarkTimerList(Queue, List);
+    Queue->Cursor = earliest;
+
+    if (different == 0) {
+        SIZE_T list = KiTimerList(Queue, first);
+        MoveAll(head, &Queue->Lists[list]);
+        KiMarkTimerList(Queue, list);
+        return;
+    }
+
     LIST_ENTRY moving;
 
-    for (PLIST_ENTRY entry = head->Flink; entry != head; entry = entry->Flink)
-        earliest = Earlier(earliest, TimerOf(entry)->DueTime.QuadPart);
-
-    InsertTailList(head, &moving);
-    RemoveEntryList(head);
-    InitializeListHead(head);
-    MarkEmpty(Queue, Level, Slot);
-
-    Queue->Cursor = earliest;
-    while (!IsListEmpty(&moving))
-        Place(Queue, TimerOf(RemoveHeadList(&moving)));
+    InitializeListHead(&moving);
+    MoveAll(head, &moving);
+    while (!IsListEmpty(&moving)) {
+        PKTIMER timer = TimerOf(RemoveHeadList(&moving));
+        KiPlaceTimer(Queue, timer, timer->DueTime.QuadPart);
+    }
 }
 
-/*
- * The first timer of the earliest list, if nothing can be due before it: on level 0 all are due
- * at once, and on a higher level it may be alone. NULL: the list has to move down first.
- */
-static PKTIMER DueWithoutMoving(PLIST_ENTRY Head, ULONG Level, ULONG64 Now)
+BOOLEAN KiAdvanceTimerQueue(PKTIMER_QUEUE Queue, ULONG64 Now)
 {
-    PKTIMER first = TimerOf(Head->Flink);
-    BOOLEAN alone = Head->Flink == Head->Blink;
-
-    return Level == 0 || (alone && first->DueTime.QuadPart <= Now) ? first : NULL;
-}
-
-PKTIMER KiTakeDueTimer(PKTIMER_QUEUE Queue, ULONG64 Now)
-{
-    while (Queue->Levels) {
-        ULONG level = LowestBit(Queue->Levels);
-        ULONG slot = LowestBit(Queue->Slots[level]);
-        ULONG64 start = StartOf(Queue, level, slot);
+    while (Queue->Words) {
+        ULONG list = EarliestList(Queue);
+        ULONG64 start = StartOf(Queue, list);
 
         if (start > Now) {
-            Queue->NextDue = EarliestInList(Queue, level, slot);
+            Queue->NextDue = EarliestInList(Queue, list);
             break;
         }
-        PKTIMER timer = DueWithoutMoving(&Queue->Lists[level][slot], level, Now);
-        if (timer) {
-            Queue->Cursor = timer->DueTime.QuadPart;
-            KiRemoveTimer(Queue, timer);
-            return timer;
+        if (list < TIMER_DIGITS) {
+            Queue->Cursor = start;
+            return TRUE;
         }
-        MoveDown(Queue, level, slot, Now);
+        MoveDown(Queue, list, Now);
     }
-    if (!Queue->Levels)
+    if (!Queue->Words)
         Queue->NextDue = MAXULONG64;
     /*
-     * No list begins at or before Now, so the cursor may come up to Now: a timer's highest digit
+     * No list begins at or before Now, so the cursor may come up to Now: a timer's highest byte
      * that differs from the cursor is the same before and after.
      */
     if (Queue->Cursor < Now)
         Queue->Cursor = Now;
-    return NULL;
+    return FALSE;
+}
+
+PKTIMER KiTakeDueTimer(PKTIMER_QUEUE Queue, ULONG64 Now)
+{
+    PKTIMER timer = KiTimerAtCursor(Queue);
+
+    if (!timer) {
+        if (!KiAdvanceTimerQueue(Queue, Now))
+            return NULL;
+        timer = KiTimerAtCursor(Queue);
+    }
+    KiRemoveTimer(Queue, timer);
+    return timer;
+}
+
+ULONG KiNextTimerList(const KTIMER_QUEUE *Queue, ULONG List)
+{
+    while (List < TIMER_LISTS && !(Queue->Occupied[List / 64] >> List % 64 & 1))
+        List++;
+    return List;
 }
 
 VOID KiVisitTimers(PKTIMER_QUEUE Queue, KTIMER_VISITOR *Visit, PVOID Context)
 {
-    for (ULONG level = 0; level < TIMER_LEVELS; level++) {
-        for (ULONG64 slots = Queue->Slots[level]; slots; slots &= slots - 1) {
-            PLIST_ENTRY head = &Queue->Lists[level][LowestBit(slots)];
-            for (PLIST_ENTRY entry = head->Flink; entry != head; entry = entry->Flink)
-                Visit(TimerOf(entry), Context);
-        }
+    for (ULONG list = KiNextTimerList(Queue, 0); list < TIMER_LISTS;
+         list = KiNextTimerList(Queue, list + 1)) {
+        PLIST_ENTRY head = &Queue->Lists[list];
+        for (PLIST_ENTRY entry = head->Flink; entry != head; entry = entry->Flink)
+            Visit(TimerOf(entry), Context);
     }
 }
 
@@ -227,8 +215,7 @@ VOID KiShiftAbsoluteTimers(PKTIMER_QUEUE Queue, LONG64 Shift)
     Queue->Cursor = cursor;
     while (!IsListEmpty(&all)) {
         timer = TimerOf(RemoveHeadList(&all));
-        if (timer->Header.Absolute)
-            timer->DueTime.QuadPart = ShiftedDueTime(timer->DueTime.QuadPart, Shift);
-        KiInsertTimer(Queue, timer);
+        ULONG64 due = timer->DueTime.QuadPart;
+        KiInsertTimer(Queue, timer, timer->Header.Absolute ? ShiftedDueTime(due, Shift) : due);
     }
 }

@@ -72,7 +72,7 @@ VOID BenchStopTick(VOID)
 {
     KIRQL oldIrql = KfRaiseIrql(CLOCK_LEVEL);
 
-    KeGetCurrentPrcb()->Clock.NextTick = MAXULONG64;
+    KeGetCurrentPrcb()->Clock.NextTick = KeGetCurrentPrcb()->Clock.NextTickCounter = MAXULONG64;
     KiSetClockForTimers(KeGetCurrentPrcb());
     KeLowerIrql(oldIrql);
 }

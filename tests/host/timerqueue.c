@@ -34,8 +34,7 @@ static int Start(void **State)
 /* Sets a timer in the queue and in the model. A due time that has gone by becomes the cursor. */
 static VOID Set(MODEL_TIMER *Timer, ULONG64 Due)
 {
-    Timer->Timer.DueTime.QuadPart = Due;
-    KiInsertTimer(&Queue, &Timer->Timer);
+    KiInsertTimer(&Queue, &Timer->Timer, Due);
     Timer->Set = TRUE;
     Timer->Due = Timer->Timer.DueTime.QuadPart;
     Timer->Sequence = Sequence++;

@@ -20,9 +20,9 @@ VOID KdpCpus(ULONG Count, PCSTR Arguments[])
         PCSTR state = prcb->IdleHalt ? "idle" : prcb->DpcRoutine ? "in a DPC" : "running";
 
         DbgPrint("  %3u  %10llu %8llu %8llu  %8llu %8llu  %10llu  %s\n", prcb->Number,
-                 prcb->InterruptCount + prcb->DispatchCount, prcb->Clock.Interrupts,
-                 prcb->Clock.Ticks, prcb->DispatchCount, prcb->DpcData.Count,
-                 prcb->TimerTable.Queue.Count, state);
+                 prcb->InterruptCount + prcb->DispatchCount + prcb->Clock.Interrupts,
+                 prcb->Clock.Interrupts, prcb->Clock.Ticks, prcb->DispatchCount,
+                 prcb->DpcData.Count, prcb->TimerTable.Queue.Count, state);
     }
 }
 

@@ -38,15 +38,14 @@ static VOID CopyTimer(TIMER_COPIES *Copies, const KTIMER *Timer)
 /* Copies lists in the order of their due times until there is no room (see timerqueue.c). */
 static VOID CopyQueue(TIMER_COPIES *Copies, const KTIMER_QUEUE *Queue)
 {
-    for (ULONG level = 0; level < TIMER_LEVELS; level++) {
-        for (ULONG64 slots = Queue->Slots[level]; slots; slots &= slots - 1) {
-            const LIST_ENTRY *head = &Queue->Lists[level][__builtin_ctzll(slots)];
+    for (ULONG list = KiNextTimerList(Queue, 0); list < TIMER_LISTS;
+         list = KiNextTimerList(Queue, list + 1)) {
+        const LIST_ENTRY *head = &Queue->Lists[list];
 
-            for (PLIST_ENTRY entry = head->Flink; entry != head; entry = entry->Flink) {
-                if (Copies->Count == COPY_LIMIT)
-                    return;
-                CopyTimer(Copies, CONTAINING_RECORD(entry, KTIMER, TimerListEntry));
-            }
+        for (PLIST_ENTRY entry = head->Flink; entry != head; entry = entry->Flink) {
+            if (Copies->Count == COPY_LIMIT)
+                return;
+            CopyTimer(Copies, CONTAINING_RECORD(entry, KTIMER, TimerListEntry));
         }
     }
 }
