@@ -184,13 +184,14 @@ TEST(T_ExAllocateTimer_1_notification)
 /* ---- synchronization EX_TIMERs: one expiry, one callback, one waiter; or all cancelled ---- */
 
 static volatile LONG64 Woken[4];
+static volatile LONG Setters; /* that have not ended; the last expiry needs a waiter, too */
 
 ROUTINE(AwaitExTimer)
 {
     ULONG which = (ULONG)(ULONG_PTR)Context;
 
     KtAwaitStorm();
-    while (!KtStormEnds)
+    while (Setters)
         if (KtWait(ExTimers[which], MILLISECONDS(20)) == STATUS_SUCCESS)
             InterlockedIncrement64(&Woken[which]);
 }
@@ -218,8 +219,9 @@ ROUTINE(SetExTimer)
             expiries++;
         }
         if (!Reaches(&Callbacks[which], expiries) || !Reaches(&Woken[which], expiries))
-            return;
+            break;
     }
+    InterlockedDecrement(&Setters);
 }
 
 TEST(T_ExCancelTimer_2__T_EXT_CALLBACK_1)
@@ -228,6 +230,7 @@ TEST(T_ExCancelTimer_2__T_EXT_CALLBACK_1)
         return;
     KtPrepareStorm();
     Expiries = 0;
+    Setters = 4;
     for (ULONG i = 0; i < 4; i++) {
         Woken[i] = 0;
         KtAddToStorm(1, SetExTimer, (PVOID)(ULONG_PTR)i);
