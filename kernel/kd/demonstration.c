@@ -10,8 +10,8 @@
 #define UNLOAD_TRIES     100
 #define UNLOAD_PAUSE     (UNITS_PER_SECOND / 100)
 
-static const PCSTR SampleDrivers[] = {"customtimer", "rtc", "iotimer", "threadeddpc",
-                                      "waitabletimer"};
+static const PCSTR SampleDrivers[] = {"customtimer",   "rtc", "iotimer",  "threadeddpc",
+                                      "waitabletimer", "edu", "educlient"};
 
 static BOOLEAN Load(PCSTR Name)
 {
@@ -20,7 +20,7 @@ static BOOLEAN Load(PCSTR Name)
     if (NT_SUCCESS(status) || status == STATUS_IMAGE_ALREADY_LOADED)
         return TRUE;
     KdReportNotLoaded(Name, status);
-    return FALSE;
+    return status == STATUS_DEVICE_DOES_NOT_EXIST; /* nothing is wrong with the driver */
 }
 
 /* TRUE if all of them run now. */

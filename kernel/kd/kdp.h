@@ -50,7 +50,6 @@ KD_ROUTINE KdpThreads, KdpWaits, KdpReady;
 KD_ROUTINE KdpInterrupts, KdpDrivers, KdpDevices, KdpLoad, KdpUnload;
 KD_ROUTINE KdpIrps, KdpObjects;
 KD_ROUTINE KdpOpen, KdpRead, KdpWriteFile, KdpIoctl, KdpCancel, KdpClose;
-KD_ROUTINE KdpOpen, KdpRead, KdpWriteFile, KdpIoctl, KdpClose;
 KD_ROUTINE KdpPci, KdpPnp, KdpRemove;
 KD_ROUTINE KdpTrace, KdpStats;
 KD_ROUTINE KdpTime, KdpSetTime;

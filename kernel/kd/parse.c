@@ -110,6 +110,8 @@ static PCSTR StatusName(NTSTATUS Status)
         {STATUS_DEVICE_BUSY, "it is in use"},
         {STATUS_INSUFFICIENT_RESOURCES, "there is not enough memory"},
         {STATUS_NO_SUCH_DEVICE, "its device is not there"},
+        {STATUS_DEVICE_DOES_NOT_EXIST, "none of its devices is here"},
+        {STATUS_DELETE_PENDING, "its device is being removed"},
         {STATUS_ACCESS_DENIED, "it is open already, and exclusive"},
         {STATUS_INVALID_PARAMETER, "a parameter is wrong"},
         {STATUS_BUFFER_TOO_SMALL, "the buffer is too small"},
