@@ -14,6 +14,7 @@ WRONG = [
     ["--smp", "0"], ["--smp", "65"], ["--smp", "x"], ["--smp", "-1"], ["--smp", "010"], ["--smp"],
     ["--memory", "1"], ["--memory", "much"], ["--machine", "foo"], ["--clock", "sundial"],
     ["--timeout", "0"], ["--timeout", "soon"], ["--serial", "/nonexistent/file"], ["--serial", "/"],
+    ["--trace"], ["--trace", "/nonexistent/file"], ["--trace", "/"], ["--record", "a", "--trace", "b"],
     ["--suite", "a b"], ["--suite", ""], ["--device", "edu -S"], ["--device"], ["--build", "fast"],
     ["--driver"], ["--driver", "/nonexistent.sys"], ["--driver", "/dev/null"], ["--driver", "tests"],
     ["--driver", "tests/run", "--driver", "tests/run"], ["--no-such-option"], ["word"],
@@ -25,7 +26,7 @@ WRONG = [
 ]
 
 OPTIONS = ["--test", "--suite", "--build", "--driver", "--debug", "--smp", "--memory", "--machine",
-           "--clock", "--icount", "--kvm", "--display", "--serial", "--device", "--timeout",
+           "--clock", "--icount", "--kvm", "--display", "--serial", "--trace", "--device", "--timeout",
            "--dry-run", "--help"]
 
 DRY_RUNS = [  # arguments, what the command must and must not contain
@@ -39,6 +40,7 @@ DRY_RUNS = [  # arguments, what the command must and must not contain
     (["--kvm"], ["kvm"], ["tcg"]),
     (["--debug"], ["-S ", "-gdb", "1234"], []),
     (["--serial", "/tmp/a b"], ["file:/tmp/a"], ["stdio"]),
+    (["--trace", "/tmp/a"], ["memory-backend-file", "size=256M", "memory-backend=ram"], []),
     (["--timeout", "7"], ["timeout", " 7 "], []),
     (["--display"], [], ["-display none"]),
     (["--record", "a"], ["rr=record", "blkreplay", "-smp 1", "a/disk.qcow2"], ["fat:rw"]),

@@ -416,6 +416,27 @@ TEST(Thread_waits_and_is_woken)
     CHECK(named || !KdpTraceHeader->NamesSize); /* only with the option trace= */
 }
 
+/* ---- the prompt ---- */
+
+TEST(Commands_choose_what_is_traced)
+{
+    if (!Begin(KD_CLASS_FLOW))
+        return;
+    KdExecute("trace off");
+    CHECK_EQUAL(KdTraceClasses, 0);
+    KdExecute("trace on");
+    CHECK_EQUAL(KdTraceClasses, KD_CLASS_ALL);
+    KdExecute("trace brief");
+    CHECK_EQUAL(KdTraceClasses, KD_CLASS_FLOW);
+    KdExecute("trace loud"); /* refused with a sentence */
+    CHECK_EQUAL(KdTraceClasses, KD_CLASS_FLOW);
+    KdExecute("trace");
+    KdExecute("trace last");
+    KdExecute("stats");
+    CHECK_IRQL(PASSIVE_LEVEL);
+    KdpSetTraceClasses(ClassesBefore);
+}
+
 /* ---- requests ---- */
 
 TEST(IRP_sent_passed_on_and_completed)
