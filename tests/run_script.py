@@ -34,7 +34,7 @@ DRY_RUNS = [  # arguments, what the command must and must not contain
     (["--smp", "7", "--memory", "512"], ["-smp 7", "-m 512", "-device edu"], []),
     (["--machine", "pc"], ["-machine pc"], ["q35"]),
     (["--icount"], ["-icount", "-smp 1", "clock=vm"], ["-device edu"]),
-    (["--device", "edu,addr=9", "--device", "e1000e"], ["-device edu,addr=9", "-device e1000e"],
+    (["--device", "edu,addr=9", "--device", "e1000e"], ["-device edu\\,addr=9", "-device e1000e"],
      []),
     (["--icount", "--smp", "2"], ["-icount", "-smp 2"], []),
     (["--kvm"], ["kvm"], ["tcg"]),
