@@ -30,9 +30,11 @@ export class Painter {
     this.grid();
     context.translate(0, AXIS - view.scroll.scrollTop);
     const rows = view.layout.rows.filter((row) => this.isVisible(row));
+    this.texts = []; // over bars and arrows
     rows.forEach((row) => this.row(row));
     if (view.options.arrows)
       this.arrows();
+    this.drawTexts();
     this.marks();
     context.restore();
     rows.forEach((row) => this.label(row));
@@ -159,8 +161,17 @@ export class Painter {
         return;
       text = `${text.slice(0, letters)}…`;
     }
-    c.fillStyle = span.kind === "idle" ? palette.muted : palette.onBar;
-    c.fillText(text, left + 4, y);
+    this.texts.push({ text, x: left + 4, y, faded: c.globalAlpha,
+      colour: span.kind === "idle" ? palette.muted : palette.onBar });
+  }
+
+  drawTexts() {
+    for (const { text, x, y, colour, faded } of this.texts) {
+      this.c.globalAlpha = faded;
+      this.c.fillStyle = colour;
+      this.c.fillText(text, x, y);
+    }
+    this.c.globalAlpha = 1;
   }
 
   // ---- arrows ----
