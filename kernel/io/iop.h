@@ -165,8 +165,8 @@ extern LIST_ENTRY IopIrpList;
 /* kernel/io/irp.c */
 PIRP IopAllocateIrp(CCHAR StackSize, PVOID Maker);
 PIRP_RECORD IopRecordOf(PIRP Irp);
-VOID IopReferenceIrp(PIRP Irp);
-VOID IopDereferenceIrp(PIRP Irp);
+VOID IopReferenceRecord(PIRP_RECORD Record);
+VOID IopDereferenceRecord(PIRP_RECORD Record);
 
 /* Completes with STATUS_INVALID_DEVICE_REQUEST: a driver's entry that it has not set. */
 DRIVER_DISPATCH IopInvalidDeviceRequest;

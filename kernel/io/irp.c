@@ -21,7 +21,7 @@ LIST_ENTRY IopIrpList = {&IopIrpList, &IopIrpList};
  *
  * IRQL:    any
  * Locks:   none
- * Context: who has the IRP, or a reference on it
+ * Context: who has the IRP
  * Returns: NULL if the IRP lies in a driver's own memory
  */
 PIRP_RECORD IopRecordOf(PIRP Irp)
@@ -149,41 +149,41 @@ VOID IoFreeIrp(PIRP Irp)
     KI_REQUIRE(IsListEmpty(&Irp->ThreadListEntry), DRIVER_VERIFIER_IOMANAGER_VIOLATION, 0x02, Irp,
                0, 0);
 
+    PIRP_RECORD record = IopRecordOf(Irp);
     KIRQL oldIrql;
 
     KeAcquireSpinLock(&IopIrpLock, &oldIrql);
-    RemoveEntryList(&IopRecordOf(Irp)->Links);
+    RemoveEntryList(&record->Links);
     KeReleaseSpinLock(&IopIrpLock, oldIrql);
     Irp->Type = 0;
-    IopDereferenceIrp(Irp);
+    IopDereferenceRecord(record);
 }
 
 /*
- * Keeps an IRP's memory, not the IRP: it may be completed and freed meanwhile. For IRPs with a
- * record only.
+ * Keeps an IRP's memory, not the IRP: it may be completed, freed, or made new meanwhile, so the
+ * holder gets from the record to the IRP, and never back by AllocationFlags.
  *
  * IRQL:    any
  * Locks:   none
  * Context: who has the IRP, or holds IopIrpLock and has found it in a list
  * Returns: nothing
  */
-VOID IopReferenceIrp(PIRP Irp)
+VOID IopReferenceRecord(PIRP_RECORD Record)
 {
-    InterlockedIncrement(&IopRecordOf(Irp)->References);
+    InterlockedIncrement(&Record->References);
 }
 
 /*
- * Gives a reference back. The last one frees the memory: AllocationFlags and Size, which lead to
- * the record, are still there.
+ * Gives a reference back. The last one frees IRP and record.
  *
  * IRQL:    <= DISPATCH_LEVEL
  * Locks:   the pool's
  * Context: any
  * Returns: nothing
  */
-VOID IopDereferenceIrp(PIRP Irp)
+VOID IopDereferenceRecord(PIRP_RECORD Record)
 {
-    KI_REQUIRE_IRQL_AT_MOST(DISPATCH_LEVEL, RULE_IRQL_KE_DISPATCH_LTE, "IoFreeIrp", Irp);
-    if (InterlockedDecrement(&IopRecordOf(Irp)->References) == 0)
-        ExFreePoolWithTag(Irp, TAG_IRP);
+    KI_REQUIRE_IRQL_AT_MOST(DISPATCH_LEVEL, RULE_IRQL_KE_DISPATCH_LTE, "IoFreeIrp", Record);
+    if (InterlockedDecrement(&Record->References) == 0)
+        ExFreePoolWithTag(Record->Irp, TAG_IRP);
 }

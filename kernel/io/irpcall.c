@@ -49,11 +49,11 @@ static VOID CheckCall(PDEVICE_OBJECT DeviceObject, PIRP Irp)
  * memory is kept; whose the IRP is nobody knows, so the answer counts only if no completion has
  * begun before it was read: then the location is still the driver's.
  */
-static VOID CheckResult(PDEVICE_OBJECT DeviceObject, PIRP Irp, PIO_STACK_LOCATION Location,
-                        LONG Completions, NTSTATUS Status)
+static VOID CheckResult(PDEVICE_OBJECT DeviceObject, PIRP_RECORD Record,
+                        PIO_STACK_LOCATION Location, LONG Completions, NTSTATUS Status)
 {
     BOOLEAN marked = (Location->Control & SL_PENDING_RETURNED) != 0;
-    BOOLEAN passedOn = IoGetCurrentIrpStackLocation(Irp) != Location;
+    BOOLEAN passedOn = IoGetCurrentIrpStackLocation(Record->Irp) != Location;
     ULONG kind = 0;
 
     if (Status != STATUS_PENDING)
@@ -61,9 +61,9 @@ static VOID CheckResult(PDEVICE_OBJECT DeviceObject, PIRP Irp, PIO_STACK_LOCATIO
     else if (!marked && !passedOn) /* one who passes it on may mark it in his completion routine */
         kind = DISPATCH_NOT_PENDING;
     KeMemoryBarrier();
-    if (kind && IopRecordOf(Irp)->Completions == Completions)
+    if (kind && Record->Completions == Completions)
         KeBugCheckEx(DRIVER_VERIFIER_IOMANAGER_VIOLATION, kind, (ULONG_PTR)DeviceObject,
-                     (ULONG_PTR)Irp, (ULONG_PTR)Status);
+                     (ULONG_PTR)Record->Irp, (ULONG_PTR)Status);
 }
 
 static NTSTATUS CallDispatch(PDEVICE_OBJECT DeviceObject, PIRP Irp, UCHAR MajorFunction)
@@ -85,10 +85,10 @@ static NTSTATUS CallAndCheck(PDEVICE_OBJECT DeviceObject, PIRP Irp, PIO_STACK_LO
     LONG completions = record->Completions;
     NTSTATUS status;
 
-    IopReferenceIrp(Irp);
+    IopReferenceRecord(record);
     status = CallDispatch(DeviceObject, Irp, Location->MajorFunction);
-    CheckResult(DeviceObject, Irp, Location, completions, status);
-    IopDereferenceIrp(Irp);
+    CheckResult(DeviceObject, record, Location, completions, status);
+    IopDereferenceRecord(record);
     return status;
 }
 

@@ -16,25 +16,25 @@ static PIO_STACK_LOCATION LocationOf(PIRP Irp, LONG Location)
     return (PIO_STACK_LOCATION)(PVOID)(Irp + 1) + Location - 1;
 }
 
-static VOID Describe(PIRP Irp, IOP_REQUEST_INFORMATION *Information)
+static VOID Describe(PIRP_RECORD Record, IOP_REQUEST_INFORMATION *Information)
 {
-    PIRP_RECORD record = IopRecordOf(Irp);
-    LONG location = Irp->CurrentLocation;
+    PIRP irp = Record->Irp;
+    LONG location = irp->CurrentLocation;
 
     RtlZeroMemory(Information, sizeof(*Information));
-    Information->Irp = Irp;
+    Information->Irp = irp;
     Information->Location = (CHAR)location;
-    Information->StackCount = Irp->StackCount;
-    Information->Cancel = Irp->Cancel;
-    Information->Cancellable = Irp->CancelRoutine != NULL;
-    Information->Thread = IsListEmpty(&Irp->ThreadListEntry) ? NULL : Irp->Tail.Overlay.Thread;
-    Information->Maker = record->Maker;
-    Information->Driver = record->Driver;
-    Information->Since = record->Since;
-    if (!IsActive(Irp, location) || location < 1)
+    Information->StackCount = irp->StackCount;
+    Information->Cancel = irp->Cancel;
+    Information->Cancellable = irp->CancelRoutine != NULL;
+    Information->Thread = IsListEmpty(&irp->ThreadListEntry) ? NULL : irp->Tail.Overlay.Thread;
+    Information->Maker = Record->Maker;
+    Information->Driver = Record->Driver;
+    Information->Since = Record->Since;
+    if (!IsActive(irp, location) || location < 1)
         return;
-    Information->MajorFunction = LocationOf(Irp, location)->MajorFunction;
-    Information->DeviceObject = LocationOf(Irp, location)->DeviceObject;
+    Information->MajorFunction = LocationOf(irp, location)->MajorFunction;
+    Information->DeviceObject = LocationOf(irp, location)->DeviceObject;
     Information->Sent = TRUE;
 }
 
@@ -56,7 +56,7 @@ ULONG IopCopyRequests(IOP_REQUEST_INFORMATION *Copies, ULONG Limit)
     KeAcquireSpinLock(&IopIrpLock, &oldIrql);
     for (PLIST_ENTRY link = IopIrpList.Flink; link != &IopIrpList; link = link->Flink, count++) {
         if (count < Limit)
-            Describe(CONTAINING_RECORD(link, IRP_RECORD, Links)->Irp, &Copies[count]);
+            Describe(CONTAINING_RECORD(link, IRP_RECORD, Links), &Copies[count]);
     }
     KeReleaseSpinLock(&IopIrpLock, oldIrql);
     return count;
@@ -68,24 +68,24 @@ static BOOLEAN IsInCode(PDRIVER_OBJECT DriverObject, PVOID Routine)
 }
 
 /* Why the driver is still needed for this request: code that would be called, or the IRP. */
-static PVOID TieTo(PDRIVER_OBJECT DriverObject, PIRP Irp)
+static PVOID TieTo(PDRIVER_OBJECT DriverObject, PIRP_RECORD Record)
 {
-    PIRP_RECORD record = IopRecordOf(Irp);
-    PVOID cancelRoutine = (PVOID)Irp->CancelRoutine;
+    PIRP irp = Record->Irp;
+    PVOID cancelRoutine = (PVOID)irp->CancelRoutine;
 
     if (IsInCode(DriverObject, cancelRoutine))
         return cancelRoutine;
-    for (LONG n = max(Irp->CurrentLocation, 1); n <= Irp->StackCount; n++) {
-        PIO_STACK_LOCATION location = LocationOf(Irp, n);
+    for (LONG n = max(irp->CurrentLocation, 1); n <= irp->StackCount; n++) {
+        PIO_STACK_LOCATION location = LocationOf(irp, n);
         UCHAR invoke = SL_INVOKE_ON_SUCCESS | SL_INVOKE_ON_ERROR | SL_INVOKE_ON_CANCEL;
 
         if ((location->Control & invoke) &&
             IsInCode(DriverObject, (PVOID)location->CompletionRoutine))
             return (PVOID)location->CompletionRoutine;
     }
-    if (IsInCode(DriverObject, record->Maker))
-        return record->Maker;
-    return record->Driver == DriverObject ? Irp : NULL;
+    if (IsInCode(DriverObject, Record->Maker))
+        return Record->Maker;
+    return Record->Driver == DriverObject ? irp : NULL;
 }
 
 /*
@@ -106,7 +106,7 @@ PVOID IopFindRequestOf(PDRIVER_OBJECT DriverObject)
 
     KeAcquireSpinLock(&IopIrpLock, &oldIrql);
     for (PLIST_ENTRY link = IopIrpList.Flink; link != &IopIrpList && !found; link = link->Flink)
-        found = TieTo(DriverObject, CONTAINING_RECORD(link, IRP_RECORD, Links)->Irp);
+        found = TieTo(DriverObject, CONTAINING_RECORD(link, IRP_RECORD, Links));
     KeReleaseSpinLock(&IopIrpLock, oldIrql);
     return found;
 }

@@ -69,7 +69,7 @@ static PIRP NextRequest(PKTHREAD Thread, PVOID FileObject)
             irp = NULL;
     }
     if (irp)
-        IopReferenceIrp(irp);
+        IopReferenceRecord(IopRecordOf(irp));
     KeReleaseSpinLock(&IopIrpLock, oldIrql);
     return irp;
 }
@@ -99,8 +99,10 @@ VOID IopCancelRequests(PKTHREAD Thread, PVOID FileObject)
     PIRP irp;
 
     while ((irp = NextRequest(Thread, FileObject)) != NULL) {
+        PIRP_RECORD record = IopRecordOf(irp); /* a thread's IRP is never made new */
+
         IoCancelIrp(irp);
-        IopDereferenceIrp(irp);
+        IopDereferenceRecord(record);
     }
 }
 

@@ -165,6 +165,7 @@ TEST(T_IoCompleteRequest_5)
 {
     PKT_LAYER layer = KtMakeStack(1, Pending);
     PIRP irp = MakeRead(layer);
+    PIRP_RECORD record;
 
     CHECK_EQUAL(IoCallDriver(layer->Device, irp), STATUS_PENDING);
     irp->IoStatus.Status = STATUS_PENDING;
@@ -187,13 +188,14 @@ TEST(T_IoCompleteRequest_5)
     Completions = 0;
     IoCompleteRequest(irp, IO_NO_INCREMENT);
     CHECK_EQUAL(Completions, 1);
-    IopReferenceIrp(irp);                    /* so that the test may still look at it */
+    record = IopRecordOf(irp);
+    IopReferenceRecord(record);              /* so that the test may still look at it */
     IoCompleteRequest(irp, IO_NO_INCREMENT); /* its owner lets it go on: the end */
     EXPECT_BUGCHECK(0x44, irp, ANY, ANY, ANY)
     {
         IoCompleteRequest(irp, IO_NO_INCREMENT);
     }
-    IopDereferenceIrp(irp);
+    IopDereferenceRecord(record);
     KtFreeStack(layer);
 }
 
@@ -259,6 +261,7 @@ TEST(IoFreeIrp_of_the_wrong_thing)
 {
     PKT_LAYER layer = KtMakeStack(1, Pending);
     IO_STATUS_BLOCK block;
+    PIRP_RECORD record;
     KEVENT event;
     PIRP irp;
 
@@ -273,13 +276,14 @@ TEST(IoFreeIrp_of_the_wrong_thing)
         IoFreeIrp(irp);
     }
     CHECK_EQUAL(IoCallDriver(layer->Device, irp), STATUS_PENDING);
-    IopReferenceIrp(irp);
+    record = IopRecordOf(irp);
+    IopReferenceRecord(record);
     KtComplete(irp, STATUS_SUCCESS);
     EXPECT_BUGCHECK(0xC9, 0x01, irp, ANY, ANY)
     {
         IoFreeIrp(irp);
     }
-    IopDereferenceIrp(irp);
+    IopDereferenceRecord(record);
     KtFreeStack(layer);
 }
 
