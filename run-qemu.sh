@@ -284,7 +284,7 @@ missing_packages() {
         [[ -r /usr/include/cmocka.h ]] || echo libcmocka-dev
         has npm || echo npm
         has chromium || echo chromium
-        has x86_64-w64-mingw32-gcc || echo gcc-mingw-w64-x86-64
+        has x86_64-w64-mingw32-gcc || echo gcc-mingw-w64-x86-64-win32
         [[ -r /usr/x86_64-w64-mingw32/include/ddk/ntddk.h ]] || echo mingw-w64-x86-64-dev
     fi
     if ((test || bench)); then

@@ -45,5 +45,7 @@ int RtlStringPrintV(PCHAR Buffer, SIZE_T Count, PCSTR Format, va_list Arguments)
 /* The same as the C library of Windows does it: -1 if it does not fit, then without a zero. */
 int _snprintf(char *buffer, size_t count, const char *format, ...);
 int _vsnprintf(char *buffer, size_t count, const char *format, va_list arguments);
+int _snwprintf(WCHAR *buffer, size_t count, const WCHAR *format, ...);
+int _vsnwprintf(WCHAR *buffer, size_t count, const WCHAR *format, va_list arguments);
 
 #endif

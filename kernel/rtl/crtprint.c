@@ -41,3 +41,40 @@ int _snprintf(char *buffer, size_t count, const char *format, ...)
     va_end(arguments);
     return length;
 }
+
+/*
+ * The same in UTF-16: %s and %c mean wide arguments, %S and %C narrow ones.
+ *
+ * IRQL:    any
+ * Locks:   none
+ * Context: any
+ * Returns: the number of characters without the zero; -1 if there would have been more than count
+ */
+int _vsnwprintf(WCHAR *buffer, size_t count, const WCHAR *format, va_list arguments)
+{
+    OUTPUT output = {.WideBuffer = buffer, .Limit = count, .Wide = TRUE};
+
+    RtlpFormatWide(&output, format, arguments);
+    if (output.Position < count)
+        buffer[output.Position] = 0;
+    return output.Cut ? -1 : (int)output.Position;
+}
+
+/*
+ * The same, with the arguments themselves.
+ *
+ * IRQL:    any
+ * Locks:   none
+ * Context: any
+ * Returns: as _vsnwprintf
+ */
+int _snwprintf(WCHAR *buffer, size_t count, const WCHAR *format, ...)
+{
+    va_list arguments;
+    int length;
+
+    va_start(arguments, format);
+    length = _vsnwprintf(buffer, count, format, arguments);
+    va_end(arguments);
+    return length;
+}

@@ -7,8 +7,9 @@
  *     size       hh h l ll w I I32 I64 j t z; `l` is 32 bits wide, as LONG is; `I`, `t`, `z` 64
  *     type       d i u x X o c s p %; C and S: UTF-16; Z: ANSI_STRING, wZ: UNICODE_STRING
  *
- * UTF-16 is written as UTF-8. Precision and width of strings count characters of the argument. An
- * unknown type is written as it stands, and so are those for floating point.
+ * UTF-16 is written as UTF-8, unless the whole text is UTF-16 (RtlpFormatWide). Precision and width
+ * of strings count characters of the argument. An unknown type is written as it stands, and so are
+ * those for floating point.
  */
 #include "format.h"
 
@@ -93,6 +94,18 @@ static PCSTR ParseSize(PCSTR Format, CONVERSION *How)
     }
 }
 
+/*
+ * In a wide format %s and %c are wide and %S and %C are not, unless a size says which: `h` (which
+ * ParseSize leaves as two bytes or one) or `l` and `w`.
+ */
+static VOID TakeWideMeaning(CONVERSION *How)
+{
+    if ((How->Type == 's' || How->Type == 'c') && How->Bytes > sizeof(USHORT))
+        How->Wide = TRUE;
+    else if ((How->Type == 'S' || How->Type == 'C') && !How->Wide)
+        How->Type = (CHAR)(How->Type + ('a' - 'A'));
+}
+
 /* The conversion whose percent sign stands at Format; returns what follows it. */
 static PCSTR PutConversion(OUTPUT *Output, PCSTR Format, va_list *Arguments)
 {
@@ -102,6 +115,8 @@ static PCSTR PutConversion(OUTPUT *Output, PCSTR Format, va_list *Arguments)
     end = ParseWidth(end, &how);
     end = ParseSize(end, &how);
     how.Type = *end;
+    if (Output->Wide)
+        TakeWideMeaning(&how);
     if (RtlpPutArgument(Output, &how))
         return end + 1;
     RtlpPut(Output, '%');
@@ -116,6 +131,34 @@ VOID RtlpFormat(OUTPUT *Output, PCSTR Format, va_list Arguments)
     while (*Format) {
         if (*Format == '%')
             Format = PutConversion(Output, Format, &arguments);
+        else
+            RtlpPut(Output, (UCHAR)*Format++);
+    }
+    va_end(arguments);
+}
+
+/* A conversion is ASCII: it is read from a copy in which it is narrow. */
+static PCWSTR PutWideConversion(OUTPUT *Output, PCWSTR Format, va_list *Arguments)
+{
+    CHAR copy[32];
+    ULONG length = 0;
+
+    while (length < sizeof(copy) - 1 && Format[length] != 0 && Format[length] < 0x80) {
+        copy[length] = (CHAR)Format[length];
+        length++;
+    }
+    copy[length] = 0;
+    return Format + (PutConversion(Output, copy, Arguments) - copy);
+}
+
+VOID RtlpFormatWide(OUTPUT *Output, PCWSTR Format, va_list Arguments)
+{
+    va_list arguments;
+
+    va_copy(arguments, Arguments);
+    while (*Format) {
+        if (*Format == '%')
+            Format = PutWideConversion(Output, Format, &arguments);
         else
             RtlpPut(Output, *Format++);
     }

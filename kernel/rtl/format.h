@@ -6,10 +6,14 @@
 
 /* Where the text goes. Position counts what is stored, so it never passes Limit. */
 typedef struct _OUTPUT {
-    PCHAR Buffer;
-    SIZE_T Limit; /* bytes in Buffer without the terminating zero */
+    union {
+        PCHAR Buffer;
+        PWSTR WideBuffer; /* if Wide */
+    };
+    SIZE_T Limit; /* characters in Buffer without the terminating zero */
     SIZE_T Position;
-    BOOLEAN Cut; /* there was more text than room */
+    BOOLEAN Wide; /* the text is UTF-16, and %s and %c mean such arguments */
+    BOOLEAN Cut;  /* there was more text than room */
 } OUTPUT;
 
 enum { FlagLeft = 1, FlagPlus = 2, FlagSpace = 4, FlagPrefix = 8, FlagZero = 16, FlagUpper = 32 };
@@ -27,10 +31,11 @@ typedef struct _CONVERSION {
 } CONVERSION;
 
 /* Appends one character, if there is room. */
-VOID RtlpPut(OUTPUT *Output, CHAR Character);
+VOID RtlpPut(OUTPUT *Output, WCHAR Character);
 
 /* Appends formatted text, without a terminating zero. */
 VOID RtlpFormat(OUTPUT *Output, PCSTR Format, va_list Arguments);
+VOID RtlpFormatWide(OUTPUT *Output, PCWSTR Format, va_list Arguments);
 
 /*
  * Writes the argument of a conversion; FALSE if its type is unknown, and then no argument has been

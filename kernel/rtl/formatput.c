@@ -1,12 +1,14 @@
 /* Writes the arguments of a formatted text: numbers, pointers, characters, strings. Any IRQL. */
 #include "format.h"
 
-VOID RtlpPut(OUTPUT *Output, CHAR Character)
+VOID RtlpPut(OUTPUT *Output, WCHAR Character)
 {
-    if (Output->Position < Output->Limit)
-        Output->Buffer[Output->Position++] = Character;
-    else
+    if (Output->Position == Output->Limit)
         Output->Cut = TRUE;
+    else if (Output->Wide)
+        Output->WideBuffer[Output->Position++] = Character;
+    else
+        Output->Buffer[Output->Position++] = (CHAR)Character;
 }
 
 static VOID PutMany(OUTPUT *Output, CHAR Character, int Count)
@@ -124,19 +126,19 @@ static VOID PutPointer(OUTPUT *Output, CONVERSION *How)
 static VOID PutCodePoint(OUTPUT *Output, ULONG Code)
 {
     if (Code < 0x80) {
-        RtlpPut(Output, (CHAR)Code);
+        RtlpPut(Output, (WCHAR)Code);
     } else if (Code < 0x800) {
-        RtlpPut(Output, (CHAR)(0xC0 | Code >> 6));
-        RtlpPut(Output, (CHAR)(0x80 | (Code & 0x3F)));
+        RtlpPut(Output, (WCHAR)(0xC0 | Code >> 6));
+        RtlpPut(Output, (WCHAR)(0x80 | (Code & 0x3F)));
     } else if (Code < 0x10000) {
-        RtlpPut(Output, (CHAR)(0xE0 | Code >> 12));
-        RtlpPut(Output, (CHAR)(0x80 | (Code >> 6 & 0x3F)));
-        RtlpPut(Output, (CHAR)(0x80 | (Code & 0x3F)));
+        RtlpPut(Output, (WCHAR)(0xE0 | Code >> 12));
+        RtlpPut(Output, (WCHAR)(0x80 | (Code >> 6 & 0x3F)));
+        RtlpPut(Output, (WCHAR)(0x80 | (Code & 0x3F)));
     } else {
-        RtlpPut(Output, (CHAR)(0xF0 | Code >> 18));
-        RtlpPut(Output, (CHAR)(0x80 | (Code >> 12 & 0x3F)));
-        RtlpPut(Output, (CHAR)(0x80 | (Code >> 6 & 0x3F)));
-        RtlpPut(Output, (CHAR)(0x80 | (Code & 0x3F)));
+        RtlpPut(Output, (WCHAR)(0xF0 | Code >> 18));
+        RtlpPut(Output, (WCHAR)(0x80 | (Code >> 12 & 0x3F)));
+        RtlpPut(Output, (WCHAR)(0x80 | (Code >> 6 & 0x3F)));
+        RtlpPut(Output, (WCHAR)(0x80 | (Code & 0x3F)));
     }
 }
 
@@ -146,6 +148,10 @@ static VOID PutWide(OUTPUT *Output, PCWSTR Units, int Count)
     for (int i = 0; i < Count; i++) {
         ULONG code = Units[i];
 
+        if (Output->Wide) {
+            RtlpPut(Output, Units[i]);
+            continue;
+        }
         if (code >= 0xD800 && code < 0xE000) {
             BOOLEAN pair =
                 code < 0xDC00 && i + 1 < Count && Units[i + 1] >= 0xDC00 && Units[i + 1] < 0xE000;
@@ -165,7 +171,7 @@ static VOID PutField(OUTPUT *Output, const CONVERSION *How, const VOID *Text, in
         PutWide(Output, Text, Count);
     else
         for (int i = 0; i < Count; i++)
-            RtlpPut(Output, ((PCSTR)Text)[i]);
+            RtlpPut(Output, ((const UCHAR *)Text)[i]);
     if (How->Flags & FlagLeft)
         PutMany(Output, ' ', How->Width - Count);
 }

@@ -219,6 +219,39 @@ static void SnprintfTellsWhatDidNotFit(void **State)
     assert_int_equal(_snprintf(buffer, sizeof(buffer), "%S", L"\x20AC\x20AC\x20AC"), -1);
 }
 
+static VOID AssertWide(const WCHAR *Expected, const WCHAR *Format, ...)
+{
+    int length = 0;
+    WCHAR buffer[40];
+    va_list arguments;
+
+    while (Expected[length] != 0)
+        length++;
+    memset(buffer, GUARD, sizeof(buffer));
+    va_start(arguments, Format);
+    assert_int_equal(_vsnwprintf(buffer, ARRAYSIZE(buffer), Format, arguments), length);
+    va_end(arguments);
+    assert_memory_equal(buffer, Expected, (SIZE_T)(length + 1) * sizeof(WCHAR));
+    assert_int_equal(buffer[length + 1], GUARD << 8 | GUARD);
+}
+
+/* A wide format's own characters and wide arguments go through unchanged, and %s is wide. */
+static void WideFormatsHaveTheirOwnMeanings(void **State)
+{
+    UNICODE_STRING name = {4, 4, (PWSTR)L"xy"};
+    WCHAR buffer[4];
+
+    (void)State;
+    AssertWide(L"\x20AC 0042|ab|", L"\x20AC %04d|%s|", 42, L"ab");
+    AssertWide(L" \x20AC|a|c", L"%2s|%hs|%S", L"\x20AC", "a", "c");
+    AssertWide(L"a|b|c", L"%ls|%ws|%c", L"a", L"b", 'c');
+    AssertWide(L"xy|%q|%", L"%wZ|%q|%", &name);
+    AssertWide(L"\xD83D\xDE00 -", L"%s -", L"\xD83D\xDE00"); /* pairs are not looked at */
+    assert_int_equal(_snwprintf(buffer, 4, L"%d", 1234), 4); /* no room for the zero */
+    assert_memory_equal(buffer, L"1234", sizeof(buffer));
+    assert_int_equal(_snwprintf(buffer, 4, L"%d", 12345), -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -234,6 +267,7 @@ int main(void)
         cmocka_unit_test(NothingIsWrittenBehindTheEnd),
         cmocka_unit_test(HugeWidthsEndAtTheBuffer),
         cmocka_unit_test(SnprintfTellsWhatDidNotFit),
+        cmocka_unit_test(WideFormatsHaveTheirOwnMeanings),
     };
 
     return cmocka_run_group_tests_name("format", tests, NULL, NULL);
