@@ -139,20 +139,6 @@ static BOOLEAN MapImage(PLDR_FILE File, PUCHAR Base)
     return TRUE;
 }
 
-/* Tells the trace the image's functions: their bounds from the unwind table, if they have names. */
-static VOID NameFunctions(PLDR_FILE File)
-{
-    PUCHAR base = File->Base;
-    PUCHAR table = (PUCHAR)File->Memory + File->Image.Exceptions.Rva; /* LdrpCheckExceptions */
-    const PE_FUNCTION *functions = (const PE_FUNCTION *)table;
-    CHAR name[64];
-
-    for (ULONG i = 0; i < File->Image.Exceptions.Size / sizeof(PE_FUNCTION); i++)
-        if (LdrNameAddress(name, sizeof(name), base + functions[i].Begin, 0))
-            KdTraceName(TraceNameFunction, base + functions[i].Begin,
-                        functions[i].End - functions[i].Begin, name);
-}
-
 static BOOLEAN LoadImage(PLDR_FILE File)
 {
     PVOID base;
@@ -174,8 +160,19 @@ static BOOLEAN LoadImage(PLDR_FILE File)
     File->Driver.TextStart = base;
     File->Driver.TextEnd = (PUCHAR)base + File->Image.Size;
     __atomic_store_n(&File->Base, base, __ATOMIC_RELEASE);
-    NameFunctions(File);
     return TRUE;
+}
+
+/* The size of the function that begins at an RVA, from the unwind table; 0 if it is not in it. */
+static ULONG SizeOfFunction(PLDR_FILE File, ULONG Rva)
+{
+    PUCHAR table = (PUCHAR)File->Memory + File->Image.Exceptions.Rva; /* LdrpCheckExceptions */
+    const PE_FUNCTION *functions = (const PE_FUNCTION *)table;
+
+    for (ULONG i = 0; i < File->Image.Exceptions.Size / sizeof(PE_FUNCTION); i++)
+        if (functions[i].Begin == Rva)
+            return functions[i].End - Rva;
+    return 0;
 }
 
 /* For the readers of the trace; NameFunction gets the file. */
@@ -185,7 +182,8 @@ static VOID NameFunction(const LDR_SYMBOL *Symbol, PVOID Context)
     CHAR name[64];
 
     RtlStringPrint(name, sizeof(name), "%s!%.*s", file->Name, (int)Symbol->Length, Symbol->Name);
-    KdTraceName(TraceNameFunction, (PUCHAR)file->Base + Symbol->Rva, 0, name);
+    KdTraceName(TraceNameFunction, (PUCHAR)file->Base + Symbol->Rva,
+                SizeOfFunction(file, Symbol->Rva), name);
 }
 
 static VOID NameForTrace(PLDR_FILE File)
