@@ -60,6 +60,11 @@ class Pcr(Command):
             print("    Self does not lead back here: the structure is damaged.")
 
 
+def depth(queue):
+    """How many DPCs are queued, as KiDpcQueueDepth counts them."""
+    return int(queue["Inserted"]) - int(queue["Removed"]) - int(queue["Count"])
+
+
 class Prcb(Command):
     """Shows a processor's block: threads, DPC queues, clock, counters. Usage: prcb [PROCESSOR]"""
 
@@ -75,8 +80,8 @@ class Prcb(Command):
             print(f"    {title:14} {thread:#x}" if thread else f"    {title:14} none")
         routine = number(block["DpcRoutine"])
         print(f"    DPC routine    {symbol(routine) if routine else 'none runs'}")
-        print(f"    DPC queue      {int(dpcs['Depth'])} ordinary, "
-              f"{int(block['ThreadedDpcData']['Depth'])} threaded; "
+        print(f"    DPC queue      {depth(dpcs)} ordinary, "
+              f"{depth(block['ThreadedDpcData'])} threaded; "
               f"{int(dpcs['Count'])} routines so far")
         print(f"    interrupts     {int(block['InterruptCount'])}, "
               f"{int(block['DispatchCount'])} of them dispatch interrupts; "
