@@ -136,7 +136,8 @@ ROUTINE(Victim)
     for (ULONG turns = 1 + KtRandom(40); turns && !Stop; turns--)
         Live();
     KeEnterCriticalRegion();
-    KtJitter(20000); /* normal ones that come now are run down */
+    if (KtRandom(2))
+        KiSleep(KtRandom(20000)); /* normal ones that come now are run down */
 }
 
 static VOID Open(SLOT *Slot, PKTHREAD Thread)
