@@ -476,9 +476,9 @@ TIMELINE       := $(BUILD_ROOT)/timeline
 timeline: trace-page
 	@mkdir -p $(TIMELINE)
 	+$(Q)./run-qemu.sh --trace $(TIMELINE)/demo.trace </dev/null
-	$(Q)$(TRACE_TOOLS)/convert --template $(TRACE_PAGE) --html $(TIMELINE)/timeline.html \
+	$(Q)$(TRACE_TOOLS)/convert.mjs --template $(TRACE_PAGE) --html $(TIMELINE)/timeline.html \
 	    --json $(TIMELINE)/timeline.json --text $(TIMELINE)/timeline.txt $(TIMELINE)/demo.trace
-	$(Q)$(TRACE_TOOLS)/convert --svg $(TIMELINE)/timeline.svg --around 'rtc!CustomDpc:3' \
+	$(Q)$(TRACE_TOOLS)/convert.mjs --svg $(TIMELINE)/timeline.svg --around 'rtc!CustomDpc:3' \
 	    $(TIMELINE)/demo.trace
 	@ls $(addprefix $(TIMELINE)/timeline.,html json svg txt)
 

@@ -474,7 +474,7 @@ while kill -0 "$emulator" 2>/dev/null; do # a signal has ended the first wait
 done
 
 if [[ -n $trace ]]; then
-    tools/trace/collect "$folder/memory" "$trace" || exit 1
+    tools/trace/collect.mjs "$folder/memory" "$trace" || exit 1
 fi
 if ((interrupted)); then
     say "ended by a signal"

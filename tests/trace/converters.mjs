@@ -157,7 +157,7 @@ async function refuses(name, bytes, sentence) {
     assert.throws(() => readTrace(bytes), (problem) =>
       problem instanceof TraceError && sentence.test(problem.message));
     writeFileSync(file("bad.trace"), bytes);
-    const { status, stderr, stdout } = run("convert", "--text", "-", file("bad.trace"));
+    const { status, stderr, stdout } = run("convert.mjs", "--text", "-", file("bad.trace"));
     assert.deepEqual([status, stdout, stderr.trim().split("\n").length], [1, "", 1]);
     assert.match(stderr, sentence);
   });
@@ -208,7 +208,7 @@ await test("any_damaged_byte_is_read_or_refused", () => {
 // ---- what is written ----
 
 await test("text", () => {
-  const { status, stdout } = run("convert", "--text", "-", writeScenario());
+  const { status, stdout } = run("convert.mjs", "--text", "-", writeScenario());
   assert.equal(status, 0);
   const lines = stdout.trim().split("\n");
   assert.equal(lines.length, 2 + 28);
@@ -219,12 +219,12 @@ await test("text", () => {
 });
 
 await test("text_of_a_part", () => {
-  const { stdout } = run("convert", "--text", "-", "--from", "400", "--to", "412", writeScenario());
+  const { stdout } = run("convert.mjs", "--text", "-", "--from", "400", "--to", "412", writeScenario());
   assert.equal(stdout.trim().split("\n").length, 2 + 4);
 });
 
 await test("perfetto", () => {
-  run("convert", "--json", file("out.json"), writeScenario());
+  run("convert.mjs", "--json", file("out.json"), writeScenario());
   const { traceEvents } = JSON.parse(readFileSync(file("out.json"), "utf8"));
   const slices = traceEvents.filter((e) => e.ph === "X");
   assert.ok(slices.some((e) => e.name === "disk!Isr" && e.ts === 402 && e.dur === 13));
@@ -244,7 +244,7 @@ await test("perfetto", () => {
 });
 
 await test("svg", () => {
-  const { status } = run("convert", "--svg", file("out.svg"), "--around", "disk!CustomDpc:2",
+  const { status } = run("convert.mjs", "--svg", file("out.svg"), "--around", "disk!CustomDpc:2",
     writeScenario());
   const svg = readFileSync(file("out.svg"), "utf8");
   assert.equal(status, 0);
@@ -255,15 +255,15 @@ await test("svg", () => {
 });
 
 await test("svg_of_an_unknown_routine", () => {
-  const { status, stderr } = run("convert", "--svg", file("x.svg"), "--around", "nobody", writeScenario());
+  const { status, stderr } = run("convert.mjs", "--svg", file("x.svg"), "--around", "nobody", writeScenario());
   assert.deepEqual([status, stderr], [1, "trace: 'nobody' ran 0 times in this trace\n"]);
 });
 
 await test("wrong_usage", () => {
   for (const options of [[], ["--html", "x"], ["--colour", "red", "x"], [writeScenario()]])
-    assert.equal(run("convert", ...options).status, 2);
-  assert.equal(run("convert", "--text", "-", file("missing")).status, 1);
-  assert.equal(run("convert", "--text", "-", "--from", "soon", writeScenario()).status, 1);
+    assert.equal(run("convert.mjs", ...options).status, 2);
+  assert.equal(run("convert.mjs", "--text", "-", file("missing")).status, 1);
+  assert.equal(run("convert.mjs", "--text", "-", "--from", "soon", writeScenario()).status, 1);
 });
 
 // ---- the collector ----
@@ -294,7 +294,7 @@ function memory(total, { session = 77, ring = true } = {}) {
 
 function collect(bytes) {
   writeFileSync(file("memory"), bytes);
-  return run("collect", file("memory"), file("collected.trace"));
+  return run("collect.mjs", file("memory"), file("collected.trace"));
 }
 
 await test("collect_a_ring_that_is_not_full", () => {

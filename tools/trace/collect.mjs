@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Takes the trace out of the guest's memory and writes it as a trace file (docs/TRACE.md).
 //
-//     tools/trace/collect MEMORY TRACE
+//     tools/trace/collect.mjs MEMORY TRACE
 //
 // MEMORY is the file that was the guest's memory. The guest may have ended in any way, or still
 // run. The trace's header and rings begin on pages and are found by their magic numbers.
@@ -79,7 +79,7 @@ function writeRing(file, output, ring) {
 function main() {
   const [memory, trace] = process.argv.slice(2);
   if (trace === undefined || process.argv.length !== 4)
-    stop("usage: tools/trace/collect MEMORY TRACE");
+    stop("usage: tools/trace/collect.mjs MEMORY TRACE");
   const file = openSync(memory, "r");
   const { header, rings } = findTrace(file, fstatSync(file).size);
   const output = openSync(trace, "w");

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Makes pictures and text of a trace file.
 //
-//     tools/trace/convert [OPTION]... TRACE
+//     tools/trace/convert.mjs [OPTION]... TRACE
 //
 //   --html FILE    the timeline: one page that needs nothing else (see make timeline)
 //   --json FILE    for ui.perfetto.dev or chrome://tracing
@@ -31,7 +31,7 @@ function options() {
   try {
     const { values, positionals } = parseArgs({ options: OPTIONS, allowPositionals: true });
     if (positionals.length !== 1 || !["html", "json", "svg", "text"].some((kind) => kind in values))
-      throw new Error("usage: tools/trace/convert --html|--json|--svg|--text FILE TRACE");
+      throw new Error("usage: tools/trace/convert.mjs --html|--json|--svg|--text FILE TRACE");
     return { ...values, trace: positionals[0] };
   } catch (problem) {
     return stop(problem.message, 2);

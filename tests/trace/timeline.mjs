@@ -30,7 +30,7 @@ function run(command, ...options) {
 
 function makePage(name, trace) {
   const page = file(`${name}.html`);
-  const { status, output } = run("tools/trace/convert", "--template", TEMPLATE, "--html", page, trace);
+  const { status, output } = run("tools/trace/convert.mjs", "--template", TEMPLATE, "--html", page, trace);
   assert.equal(status, 0, output);
   return page;
 }
