@@ -36,6 +36,15 @@ VOID KdBreakConsoleLock(VOID);
 /* Connects the console's receiver; then a line of input can be waited for. PASSIVE_LEVEL. */
 NTSTATUS KdInitializeInput(VOID);
 
+/*
+ * Hands the console's port over to the driver serial, if that is loaded (kernel/kd/port.c).
+ * PASSIVE_LEVEL, by who reads from the console.
+ */
+NTSTATUS KdUseSerialDriver(VOID);
+
+/* Sends what has been printed; before the machine is left. Any IRQL. */
+VOID KdFlushConsole(VOID);
+
 /* Reads one edited line with Prompt. PASSIVE_LEVEL. Returns its length. */
 SIZE_T KdReadLine(PCSTR Prompt, PCHAR Buffer, SIZE_T Size);
 

@@ -120,7 +120,10 @@ def tests(run, environment, esp_folder):
 
     def terminal():
         return on_terminal(environment(METRONOME_ESP=esp_folder("checked")),
-                           [(b"kd> ", b"version\r"), (b"kd> ", b"load echo\r"),
+                           [(b"kd> ", b"version\r"), (b"kd> ", b"interrupts\r"),
+                            (b"serial!InterruptService", b""), (b"kd> ", b"unload serial\r"),
+                            (b"it is in use", b""), (b"kd> ", b"unload echo\r"),
+                            (b"Unloaded echo.", b""), (b"kd> ", b"load echo\r"),
                             (b"Loaded echo.", b""), (b"kd> ", b"open Echo\r"),
                             (b"File 1.", b""), (b"kd> ", b"write 1 hello world\r"),
                             (b"11 bytes.", b""), (b"kd> ", b"ioctl 1 222000\r"),

@@ -3,9 +3,11 @@
 
     tests/serial_host.py [ESP]      default: that of the test build
 
-Boots the test build with the port connected to a socket and runs the suite serialhost, which sends
-a sequence of bytes and expects another one (tests/kernel/serial_host.c). Now and then this side
-stops reading, so that the guest has to wait. Ends with status 0 if every byte was right.
+Boots the test build with the port connected to a socket and runs the suites serialhost*. One sends
+a sequence of bytes and expects another one (tests/kernel/serial_host.c); now and then this side
+stops reading, so that the guest has to wait. The other prints numbered lines while the console's
+port is handed over to the driver (tests/kernel/serial_console.c). Ends with status 0 if every byte
+and every line was right.
 """
 
 import os
@@ -71,12 +73,21 @@ def send(line, data):
         pass  # the guest has ended; what it says tells why
 
 
+def wrong_lines(text):
+    """What is wrong with the lines of the console's test: each source's numbers, in order."""
+    for who, count in ((1, 200), (100, 204)):
+        numbers = [int(n) for n in re.findall(rf"^line {who} (\d+) at .*$", text, re.M)]
+        if numbers != list(range(count)):
+            return f"lines of {who}: {len(numbers)} instead of {count}, or out of order"
+    return None
+
+
 def boot(path, esp):
     environment = dict(os.environ, METRONOME_SERIAL2=f"unix:{path},server=on,wait=off",
                        METRONOME_ESP=esp)
     return subprocess.Popen(
         [os.path.join(ROOT, "run-qemu.sh"), "--smp", "2", "--timeout", str(LIMIT), "--suite",
-         "serialhost", "--", "serialhost"],
+         "serialhost*", "--", "serialhost"],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         env=environment)
 
@@ -121,11 +132,15 @@ def main():
         print(f"serial_host: {len(received)} of {TOTAL} bytes came; the first that is wrong or "
               f"missing is number {first_difference(received, expected)}")
         return 1
-    if status != 0 or "PASS serialhost." not in text:
+    if status != 0 or len(re.findall(r"^PASS serialhost\.", text, re.M)) != 2:
         print(text[-3000:])
         print(f"serial_host: the guest ended with status {status}")
         return 1
-    print(f"serial_host: {TOTAL} bytes both ways, all right")
+    problem = wrong_lines(text)
+    if problem:
+        print(f"serial_host: {problem}")
+        return 1
+    print(f"serial_host: {TOTAL} bytes both ways and every line of the console, all right")
     return 0
 
 

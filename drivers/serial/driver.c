@@ -36,6 +36,7 @@ static NTSTATUS ConnectInterrupt(PSERIAL_PORT Port)
 static VOID ResetState(PSERIAL_PORT Port)
 {
     Port->Head = Port->Tail = 0;
+    Port->Console = NULL;
     Port->WriteIrp = NULL;
     Port->WriteLeft = 0;
     Port->Enabled = Port->ModemControl = 0;
@@ -45,6 +46,13 @@ static VOID ResetState(PSERIAL_PORT Port)
     RtlZeroMemory(&Port->Stats, sizeof(Port->Stats));
     RtlZeroMemory(&Port->Timeouts, sizeof(Port->Timeouts));
     Port->Handflow = (SERIAL_HANDFLOW){0, SERIAL_RTS_CONTROL, RING_SIZE / 4, RING_SIZE / 4};
+}
+
+static BOOLEAN IsConsole(PFILE_OBJECT File)
+{
+    static const UNICODE_STRING name = RTL_CONSTANT_STRING(KD_PORT_FILE);
+
+    return File && RtlEqualUnicodeString(&File->FileName, &name, FALSE);
 }
 
 /* IRP_MJ_CREATE: one at a time may have the port. IRQL: PASSIVE_LEVEL. */
@@ -63,8 +71,12 @@ static NTSTATUS DispatchCreate(PDEVICE_OBJECT DeviceObject, PIRP Irp)
         InterlockedExchange(&port->Opened, 0);
         return CompleteRequest(Irp, status, 0);
     }
+    port->Adopted = IsConsole(IoGetCurrentIrpStackLocation(Irp)->FileObject);
     irql = KeAcquireInterruptSpinLock(port->Interrupt);
-    StartUart(port);
+    if (port->Adopted)
+        AdoptUart(port);
+    else
+        StartUart(port);
     KeReleaseInterruptSpinLock(port->Interrupt, irql);
     return CompleteRequest(Irp, STATUS_SUCCESS, FILE_OPENED);
 }
@@ -157,6 +169,7 @@ NTSTATUS DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
     DriverObject->MajorFunction[IRP_MJ_READ] = DispatchRead;
     DriverObject->MajorFunction[IRP_MJ_WRITE] = DispatchWrite;
     DriverObject->MajorFunction[IRP_MJ_DEVICE_CONTROL] = DispatchControl;
+    DriverObject->MajorFunction[IRP_MJ_INTERNAL_DEVICE_CONTROL] = DispatchInternalControl;
     for (ULONG n = 0; n < ARRAYSIZE(Addresses); n++) {
         if (!IsPresent(Addresses[n].Base))
             continue;

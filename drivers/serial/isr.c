@@ -32,7 +32,7 @@ static VOID CountErrors(PSERIAL_PORT Port, UCHAR Status)
 }
 
 /* The register forgets the errors when it is read, so each reading counts them. */
-static UCHAR ReadLineStatus(PSERIAL_PORT Port)
+UCHAR ReadLineStatus(PSERIAL_PORT Port)
 {
     UCHAR status = In(Port, LINE_STATUS);
 
@@ -94,6 +94,10 @@ VOID Transmit(PSERIAL_PORT Port)
 {
     ULONG room = Port->FifoLength;
 
+    if (Port->Console) {
+        TransmitConsole(Port);
+        return;
+    }
     if (Port->WriteLeft == 0) {
         SetEnabled(Port, Port->Enabled & (UCHAR)~ENABLE_TRANSMITTER);
         return;

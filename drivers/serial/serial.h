@@ -15,6 +15,7 @@
 
 #include <ntddk.h>
 #include <ntddser.h>
+#include <kdport.h>
 
 /* ---- the device: eight ports ---- */
 
@@ -76,10 +77,12 @@ typedef struct _SERIAL_PORT {
     /* From open to close; 1: open. */
     volatile LONG Opened;
     PKINTERRUPT Interrupt;
+    BOOLEAN Adopted; /* the kernel's console: its line stays as it is */
 
     /* Shared with the ISR: under the interrupt object's lock. */
     UCHAR Ring[RING_SIZE];
     ULONG Head, Tail; /* counts of characters; the difference is what lies in the ring */
+    PKD_PORT Console; /* what is sent is the kernel's, or NULL */
     PIRP WriteIrp;    /* that is being sent, or NULL */
     PUCHAR WriteNext;
     ULONG WriteLeft;
@@ -131,6 +134,7 @@ FORCEINLINE NTSTATUS CompleteRequest(PIRP Irp, NTSTATUS Status, ULONG_PTR Inform
 
 BOOLEAN IsPresent(PUCHAR Base);
 VOID StartUart(PSERIAL_PORT Port);
+VOID AdoptUart(PSERIAL_PORT Port);
 VOID StopUart(PSERIAL_PORT Port);
 NTSTATUS SetBaudRate(PSERIAL_PORT Port, ULONG BaudRate);
 NTSTATUS SetLineControl(PSERIAL_PORT Port, const SERIAL_LINE_CONTROL *Line);
@@ -141,6 +145,7 @@ VOID SetEnabled(PSERIAL_PORT Port, UCHAR Value);
 
 KSERVICE_ROUTINE InterruptService;
 IO_DPC_ROUTINE DpcForIsr;
+UCHAR ReadLineStatus(PSERIAL_PORT Port);
 VOID Transmit(PSERIAL_PORT Port);
 BOOLEAN IsHeld(PSERIAL_PORT Port); /* the other side does not want to be sent to */
 VOID MakeRoom(PSERIAL_PORT Port);  /* characters have been taken out of the ring */
@@ -162,5 +167,10 @@ DRIVER_STARTIO StartIo;
 /* ---- control.c ---- */
 
 DRIVER_DISPATCH DispatchControl;
+
+/* ---- console.c ---- */
+
+VOID TransmitConsole(PSERIAL_PORT Port); /* with the interrupt object's lock */
+DRIVER_DISPATCH DispatchInternalControl;
 
 #endif

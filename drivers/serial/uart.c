@@ -81,9 +81,24 @@ VOID StartUart(PSERIAL_PORT Port)
     SetEnabled(Port, ENABLE_RECEIVED | ENABLE_LINE_STATUS | ENABLE_MODEM);
 }
 
+/*
+ * The port is in use: line, FIFOs and what is in them stay. The interrupt was off while nobody had
+ * connected it, and an edge may have come then: enabling again makes a new one.
+ */
+VOID AdoptUart(PSERIAL_PORT Port)
+{
+    Port->BaudRate.BaudRate = BAUD_HIGHEST;
+    Port->Line = (SERIAL_LINE_CONTROL){STOP_BIT_1, NO_PARITY, 8};
+    Port->FifoLength = (In(Port, INTERRUPT_ID) & ID_FIFO) == ID_FIFO ? FIFO_LENGTH : 1;
+    Port->ModemControl = In(Port, MODEM_CONTROL);
+    Out(Port, INTERRUPT_ENABLE, 0);
+    SetEnabled(Port, ENABLE_RECEIVED | ENABLE_LINE_STATUS);
+}
+
 /* OUT2 connects the interrupt line; without it, and with nothing enabled, the port is silent. */
 VOID StopUart(PSERIAL_PORT Port)
 {
     SetEnabled(Port, 0);
-    SetModemControl(Port, 0);
+    if (!Port->Adopted)
+        SetModemControl(Port, 0);
 }

@@ -130,6 +130,10 @@ VOID CancelWrites(PSERIAL_PORT Port)
 /* IRP_MJ_WRITE. IRQL: <= DISPATCH_LEVEL. */
 NTSTATUS DispatchWrite(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 {
+    PSERIAL_PORT port = DeviceObject->DeviceExtension;
+
+    if (port->Console) /* the kernel sends otherwise */
+        return CompleteRequest(Irp, STATUS_INVALID_DEVICE_REQUEST, 0);
     if (IoGetCurrentIrpStackLocation(Irp)->Parameters.Write.Length == 0)
         return CompleteRequest(Irp, STATUS_SUCCESS, 0);
     IoMarkIrpPending(Irp);

@@ -59,13 +59,21 @@ static BOOLEAN TakeCharacter(PVOID SynchronizeContext)
     return TRUE;
 }
 
+/* Once the port's driver brings the input, the ring holds what came before, and no ISR uses it. */
+static BOOLEAN NextCharacter(PCHAR Character)
+{
+    if (InputInterrupt)
+        return KeSynchronizeExecution(InputInterrupt, TakeCharacter, Character);
+    return TakeCharacter(Character) || KdpTakeFromPort(Character);
+}
+
 /* The next key that has arrived already, or KD_KEY_NONE. */
 static ULONG TakeKey(VOID)
 {
     ULONG key = KD_KEY_NONE;
     CHAR character;
 
-    while (key == KD_KEY_NONE && KeSynchronizeExecution(InputInterrupt, TakeCharacter, &character))
+    while (key == KD_KEY_NONE && NextCharacter(&character))
         key = KdpDecodeKey(&Decoder, (UCHAR)character);
     return key;
 }
@@ -100,6 +108,22 @@ NTSTATUS KdInitializeInput(VOID)
     return status;
 }
 
+/*
+ * Disconnects the receiver's interrupt, for the driver of the port. What comes from now on stays in
+ * the receiver.
+ *
+ * IRQL:    PASSIVE_LEVEL (not checked)
+ * Locks:   none
+ * Context: the reader of the line
+ * Returns: nothing
+ */
+VOID KdpStopInput(VOID)
+{
+    if (InputInterrupt)
+        IoDisconnectInterrupt(InputInterrupt);
+    InputInterrupt = NULL;
+}
+
 /* Shows what the keys so far have made of the line. */
 static VOID DrawLine(VOID)
 {
@@ -121,8 +145,12 @@ static ULONG ReadKey(VOID)
     if (key != KD_KEY_NONE)
         return key;
     DrawLine();
-    while ((key = TakeKey()) == KD_KEY_NONE)
-        KeWaitForSingleObject(&InputArrived, Executive, KernelMode, FALSE, NULL);
+    while ((key = TakeKey()) == KD_KEY_NONE) {
+        if (KdpUsesPort())
+            KdpAwaitPort();
+        else
+            KeWaitForSingleObject(&InputArrived, Executive, KernelMode, FALSE, NULL);
+    }
     return key;
 }
 
@@ -133,7 +161,7 @@ static BOOLEAN ApplyKey(PKD_LINE Line, ULONG Key)
 
     switch (KdpEditLine(Line, Key)) {
     case KdEditClear:
-        ArchConsoleWrite(clearScreen, sizeof(clearScreen) - 1);
+        KdpPut(clearScreen, sizeof(clearScreen) - 1);
         return FALSE;
     case KdEditComplete:
         KdpCompleteCommand(Line);

@@ -102,5 +102,6 @@ VOID KdDemonstration(ULONG Seconds, BOOLEAN Samples)
     PrintSummary(Seconds);
     KdpFinalStats();
     DbgPrint("%s\n", good ? "The demonstration has ended." : "The demonstration has failed.");
+    KdFlushConsole();
     ArchExit(good ? EXIT_SUCCESS_VALUE : EXIT_FAILED_VALUE);
 }

@@ -18,6 +18,23 @@ VOID KdpReleaseConsole(KIRQL OldIrql);
  */
 VOID KdpWrite(PCSTR Text, SIZE_T Length);
 
+/* Sends Text without any of that. */
+VOID KdpPut(PCSTR Text, SIZE_T Length);
+
+/* ---- the driver of the console's port (port.c says more) ---- */
+
+VOID KdpOutput(PCSTR Text, SIZE_T Length, BOOLEAN MayWait);
+BOOLEAN KdpTakeKick(VOID);
+VOID KdpKickPort(VOID);
+BOOLEAN KdpUsesPort(VOID);
+VOID KdpAwaitPort(VOID);
+BOOLEAN KdpTakeFromPort(PCHAR Character);
+
+/* Disconnects the kernel's own input (console.c). */
+VOID KdpStopInput(VOID);
+
+/* ---- the edited line ---- */
+
 /* Shows Line with its prompt from now on, and takes it away again, leaving it on the screen. */
 VOID KdpShowLine(PKD_LINE Line);
 VOID KdpEndLine(VOID);

@@ -10,7 +10,8 @@
 static KSPIN_LOCK KdpConsoleLock;
 static volatile BOOLEAN KdpConsoleLockBroken;
 
-/* All three under the console's lock. */
+/* All of these under the console's lock. */
+static KIRQL HolderIrql;    /* of the lock's holder, before */
 static PKD_LINE ShownLine;  /* the line that is being edited, or NULL */
 static BOOLEAN LineDrawn;   /* it stands in the terminal's last row */
 static BOOLEAN MessageOpen; /* the last message has not ended its row */
@@ -26,13 +27,18 @@ static BOOLEAN MessageOpen; /* the last message has not ended its row */
  */
 KIRQL KdpAcquireConsole(VOID)
 {
+    KIRQL oldIrql;
+
     if (KdpConsoleLockBroken)
         return KiRaiseIrql(HIGH_LEVEL);
-    return KiAcquireHighLock(&KdpConsoleLock);
+    oldIrql = KiAcquireHighLock(&KdpConsoleLock);
+    HolderIrql = oldIrql;
+    return oldIrql;
 }
 
 /*
- * Frees the console's lock and restores the IRQL.
+ * Frees the console's lock and restores the IRQL. Then the driver of the port hears of what is to
+ * be sent, if there is one.
  *
  * IRQL:    HIGH_LEVEL (not checked)
  * Locks:   frees the console's lock
@@ -41,10 +47,28 @@ KIRQL KdpAcquireConsole(VOID)
  */
 VOID KdpReleaseConsole(KIRQL OldIrql)
 {
-    if (KdpConsoleLockBroken)
+    BOOLEAN kick = KdpTakeKick();
+
+    if (KdpConsoleLockBroken) {
         KiLowerIrql(OldIrql);
-    else
-        KiReleaseHighLock(&KdpConsoleLock, OldIrql);
+        return;
+    }
+    KiReleaseHighLock(&KdpConsoleLock, OldIrql);
+    if (kick)
+        KdpKickPort();
+}
+
+/*
+ * Sends text as it is. Below the interrupts' levels the driver of the port may send it, later.
+ *
+ * IRQL:    HIGH_LEVEL (not checked)
+ * Locks:   the caller holds the console's lock
+ * Context: any
+ * Returns: nothing
+ */
+VOID KdpPut(PCSTR Text, SIZE_T Length)
+{
+    KdpOutput(Text, Length, !KdpConsoleLockBroken && HolderIrql <= DISPATCH_LEVEL);
 }
 
 /*
@@ -77,10 +101,10 @@ static VOID DrawLine(const KD_LINE *Line)
     int length = RtlStringPrint(row, sizeof(row), "\r%s%.*s\x1b[K", Line->Prompt, (int)shown,
                                 &Line->Text[start]);
 
-    ArchConsoleWrite(row, (SIZE_T)length);
+    KdpPut(row, (SIZE_T)length);
     if (back) {
         length = RtlStringPrint(row, sizeof(row), "\x1b[%uD", back);
-        ArchConsoleWrite(row, (SIZE_T)length);
+        KdpPut(row, (SIZE_T)length);
     }
     LineDrawn = TRUE;
 }
@@ -101,10 +125,10 @@ VOID KdpWrite(PCSTR Text, SIZE_T Length)
     if (Length == 0)
         return;
     if (LineDrawn) {
-        ArchConsoleWrite(erase, sizeof(erase) - 1);
+        KdpPut(erase, sizeof(erase) - 1);
         LineDrawn = FALSE;
     }
-    ArchConsoleWrite(Text, Length);
+    KdpPut(Text, Length);
     MessageOpen = Text[Length - 1] != '\n';
     if (ShownLine && !MessageOpen)
         DrawLine(ShownLine);
@@ -121,7 +145,7 @@ VOID KdpWrite(PCSTR Text, SIZE_T Length)
 VOID KdpDrawLine(VOID)
 {
     if (MessageOpen)
-        ArchConsoleWrite("\n", 1);
+        KdpPut("\n", 1);
     MessageOpen = FALSE;
     DrawLine(ShownLine);
 }
@@ -152,7 +176,7 @@ VOID KdpEndLine(VOID)
 {
     ShownLine->Cursor = ShownLine->Length;
     KdpDrawLine();
-    ArchConsoleWrite("\n", 1);
+    KdpPut("\n", 1);
     ShownLine = NULL;
     LineDrawn = FALSE;
 }

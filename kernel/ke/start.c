@@ -140,5 +140,6 @@ VOID KiSystemStart(BOOT_INFO *BootInfo)
         KdDemonstration((ULONG)KiGetNumberOption("demo", 10), !DriversOptionIs("files"));
     KdInitializeInput();
     LoadDrivers();
+    KdUseSerialDriver();
     KdMonitor();
 }

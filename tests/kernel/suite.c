@@ -3,6 +3,7 @@
  * the checks themselves at any IRQL on any processor, without a lock.
  */
 #include "suite.h"
+#include "kd.h"
 
 #define MAXIMUM_TESTS  1024
 #define SHOWN_FAILURES 8
@@ -275,6 +276,7 @@ VOID KiRunTests(PCSTR Glob)
     for (ULONG i = 0; i < count; i++)
         RunTest(tests[i]);
     DbgPrint("SUITES %u passed, %u failed, %u skipped\n", Passed, Failed, Skipped);
+    KdFlushConsole();
     ArchExit(Failed ? EXIT_FAILED_VALUE : EXIT_SUCCESS_VALUE);
 }
 

@@ -149,6 +149,7 @@ VOID KdpLoad(ULONG Count, PCSTR Arguments[])
         DbgPrint("Loaded %s.\n", Arguments[0]);
     else
         KdReportNotLoaded(Arguments[0], status);
+    KdUseSerialDriver(); /* it may have been that one */
 }
 
 /*

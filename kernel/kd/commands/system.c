@@ -85,6 +85,7 @@ VOID KdpReboot(ULONG Count, PCSTR Arguments[])
 {
     UNREFERENCED_PARAMETER(Count);
     UNREFERENCED_PARAMETER(Arguments);
+    KdFlushConsole();
     ArchReboot();
 }
 
@@ -101,5 +102,6 @@ VOID KdpPowerOff(ULONG Count, PCSTR Arguments[])
     UNREFERENCED_PARAMETER(Count);
     UNREFERENCED_PARAMETER(Arguments);
     KdpFinalStats();
+    KdFlushConsole();
     ArchPowerOff();
 }
