@@ -1,4 +1,4 @@
-/* The driver of the book's last chapter: reads that end when the bell rings. */
+/* The driver that the book writes step by step: reads that end when the bell rings. */
 #define SUITE "io.bell"
 #include "irp_tool.h"
 

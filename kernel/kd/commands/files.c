@@ -133,10 +133,9 @@ static NTSTATUS OpenPath(PMONITOR_FILE File, PCSTR Name)
     status = ZwCreateEvent(&File->Event, 0, NULL, NotificationEvent, FALSE);
     if (!NT_SUCCESS(status))
         return status;
-    status =
-        ZwCreateFile(&File->File, FILE_GENERIC_READ | FILE_GENERIC_WRITE, &attributes, &File->Block,
-                     NULL, FILE_ATTRIBUTE_NORMAL, FILE_SHARE_READ | FILE_SHARE_WRITE, FILE_OPEN,
-                     FILE_NON_DIRECTORY_FILE, NULL, 0);
+    status = ZwCreateFile(&File->File, GENERIC_READ | GENERIC_WRITE, &attributes, &File->Block,
+                          NULL, FILE_ATTRIBUTE_NORMAL, FILE_SHARE_READ | FILE_SHARE_WRITE,
+                          FILE_OPEN, FILE_NON_DIRECTORY_FILE, NULL, 0);
     if (!NT_SUCCESS(status)) {
         File->File = NULL;
         ZwClose(File->Event);
