@@ -131,7 +131,7 @@ def tests(run, environment, esp_folder):
                             (b"it is in use", b""), (b"kd> ", b"read 1\r"),
                             (b"hello world", b""), (b"kd> ", b"read 1\r"),
                             (b"No answer yet", b""), (b"kd> ", b"irps\r"),
-                            (b"echo", b""), (b"1 request.", b""), (b"kd> ", b"cancel 1\r"),
+                            (b"READ              echo", b""), (b"kd> ", b"cancel 1\r"),
                             (b"it was cancelled", b""), (b"kd> ", b"objects\r"),
                             (b"link to \\Device\\Echo", b""), (b"kd> ", b"close 1\r"),
                             (b"kd> ", b"unload echo\r"), (b"Unloaded echo.", b""),
@@ -194,8 +194,7 @@ def on_terminal(variables, dialogue, wanted, options=()):
             output += os.read(terminal, 4096)
         except OSError:  # the other side is closed
             break
-        found = output.find(dialogue[0][0], seen) if dialogue else -1
-        if found >= 0:
+        while dialogue and (found := output.find(dialogue[0][0], seen)) >= 0:
             seen = found + len(dialogue[0][0])
             os.write(terminal, dialogue.pop(0)[1])
     status = child.wait()
