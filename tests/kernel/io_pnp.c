@@ -300,6 +300,27 @@ TEST(a_device_has_one_driver)
     CheckMemory();
 }
 
+/* The option device=NAME:ID says what an INF file would say: testtool gets the second serial port.
+ */
+TEST(option_device)
+{
+    PCSTR option = KiGetOption("device");
+    PTESTTOOL_EXTENSION extension;
+    PPNP_NODE node;
+
+    if (!option || strcmp(option, "testtool:ACPI\\PNP0501") != 0) {
+        KtSkip("needs the option device=testtool:ACPI\\PNP0501");
+        return;
+    }
+    CHECK_EQUAL(IopLoadDriver("testtool"), STATUS_SUCCESS);
+    node = FindNode("PNP0501");
+    extension = KtToolExtension();
+    if (CHECK(node && extension))
+        CHECK_EQUAL(extension->PhysicalDevice, node->PhysicalDevice);
+    CHECK_EQUAL(IopUnloadDriver("testtool"), STATUS_SUCCESS);
+    CHECK(node->Driver == NULL);
+}
+
 /* Whichever allocation fails while devices are added and started, nothing is left behind. */
 TEST(T_DRIVER_2_every_failure_of_a_device)
 {

@@ -29,7 +29,7 @@ static VOID Send(PSLOT Slot)
 
     Slot->Used = TRUE;
     Slot->IsFactorial = kind < 80;
-    Slot->Number = KtRandom(400) == 0 ? 1500000000 : KtRandom(40); /* a few take seconds */
+    Slot->Number = KtRandom(150) == 0 ? 1500000000 : KtRandom(40); /* a few take seconds */
     if (Slot->IsFactorial)
         KtEduSendFactorial(&Slot->Request, Slot->Number);
     else
