@@ -134,9 +134,9 @@ VOID IofCompleteRequest(PIRP Irp, CCHAR PriorityBoost);
 #define IoCallDriver(DeviceObject, Irp)       IofCallDriver((DeviceObject), (Irp))
 #define IoCompleteRequest(Irp, PriorityBoost) IofCompleteRequest((Irp), (PriorityBoost))
 
-/* The same as IoCallDriver; power requests are no special case here. */
-#define PoCallDriver(DeviceObject, Irp) IofCallDriver((DeviceObject), (Irp))
-#define PoStartNextPowerIrp(Irp)        ((void)(Irp))
+/* The same as IoCallDriver, and nothing: power requests are no special case here. */
+NTSTATUS PoCallDriver(PDEVICE_OBJECT DeviceObject, PIRP Irp);
+VOID PoStartNextPowerIrp(PIRP Irp);
 
 /* Sends a copy of the own location down and waits: FALSE if there is none left. PASSIVE_LEVEL. */
 BOOLEAN IoForwardIrpSynchronously(PDEVICE_OBJECT DeviceObject, PIRP Irp);
