@@ -236,6 +236,7 @@ static VOID BenchOneProcessor(VOID)
     BenchLocks();
     BenchDpcs();
     BenchTrace();
+    BenchThreads();
     BenchTimers();
     BenchExpiry();
     if (BenchCounting) /* free-running, it is the host's scheduling that would be measured */
@@ -254,6 +255,8 @@ static VOID RunBenchmarks(PCSTR What)
         BenchOneProcessor();
     else if (strcmp(What, "boot") == 0)
         BenchBoot();
+    else if (strcmp(What, "queues") == 0)
+        BenchQueues();
     else if (strcmp(What, "lateness") == 0)
         BenchLateness();
     else if (strcmp(What, "smp") == 0)

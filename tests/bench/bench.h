@@ -103,6 +103,8 @@ VOID BenchLocks(VOID);      /* locks.c */
 VOID BenchDpcs(VOID);       /* dpcs.c */
 VOID BenchTrace(VOID);      /* trace.c */
 VOID BenchTimers(VOID);     /* timers.c */
+VOID BenchThreads(VOID);    /* threads.c */
+VOID BenchQueues(VOID);     /* queues.c */
 VOID BenchExpiry(VOID);     /* expiry.c */
 VOID BenchLateness(VOID);   /* expiry.c */
 VOID BenchProcessors(VOID); /* processors.c */
