@@ -110,7 +110,7 @@ FORCEINLINE BOOLEAN ArchTestAndSetBit0(volatile ULONG_PTR *Word)
 FORCEINLINE PVOID ArchThisPlace(VOID)
 {
     PVOID place;
-    __asm__("leaq (%%rip), %0" : "=r"(place));
+    __asm__ volatile("leaq (%%rip), %0" : "=r"(place)); /* volatile: asked where it is needed */
     return place;
 }
 
