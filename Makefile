@@ -327,7 +327,7 @@ suite-image: $(SYS)/suites.sys
 $(SDK)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(call say,SYSCC,$<)
-	$(Q)$(MINGW_CC) $(SYS_CFLAGS) -Wno-array-bounds -include tools/sdk/ddk.h -MMD -MP -c $< -o $@
+	$(Q)$(MINGW_CC) $(SYS_CFLAGS) -Wno-array-bounds -include tools/sdk/ddk.h -idirafter include -MMD -MP -c $< -o $@
 
 define sample-rule
 $(SDK)/drivers/$(notdir $(1)).sys: $(patsubst %.c,$(SDK)/obj/%.o,$(wildcard $(1)/*.c)) $(LIBRARIES)

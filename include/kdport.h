@@ -2,13 +2,10 @@
  * The console's serial port: what the kernel and the driver of the port tell each other. The kernel
  * opens the port by the name that ends in KD_PORT_FILE, which leaves the line as it is, and sends
  * the request. From then on the driver asks the kernel for what is to be sent, and the kernel reads
- * like anybody else.
+ * like anybody else. Comes behind ntddk.h, ours or another one.
  */
 #ifndef METRONOME_KDPORT_H
 #define METRONOME_KDPORT_H
-
-#include "irpcodes.h"
-#include "device.h"
 
 #define KD_PORT_FILE L"\\console"
 

@@ -29,9 +29,10 @@ VOID ReportSecond(PDEVICE_OBJECT DeviceObject, PVOID Context)
 
     UNREFERENCED_PARAMETER(DeviceObject);
     CopyStatistics(extension, &now);
-    if (now.Lost != extension->LastSecond.Lost || now.TimeOuts != extension->LastSecond.TimeOuts)
+    if (now.Lost != extension->LastSecond.Lost || now.TimeOuts != extension->LastSecond.TimeOuts) {
         KdPrint(("edu%u: in the last second %I64u interrupts were lost, %I64u requests given up\n",
                  extension->Number, now.Lost - extension->LastSecond.Lost,
                  now.TimeOuts - extension->LastSecond.TimeOuts));
+    }
     extension->LastSecond = now;
 }

@@ -41,6 +41,15 @@ typedef ULONG64 POOL_FLAGS;
 
 NTKERNELAPI PVOID NTAPI ExAllocatePool2(POOL_FLAGS Flags, SIZE_T NumberOfBytes, ULONG Tag);
 
+#define MdlMappingNoExecute 0x40000000
+
+FORCEINLINE VOID WRITE_REGISTER_ULONG64(volatile ULONG64 *Register, ULONG64 Value)
+{
+    __asm__ volatile("" : : : "memory");
+    *Register = Value;
+    __asm__ volatile("" : : : "memory");
+}
+
 NTKERNELAPI PVOID NTAPI MmMapIoSpaceEx(PHYSICAL_ADDRESS PhysicalAddress, SIZE_T NumberOfBytes,
                                        ULONG Protect);
 
