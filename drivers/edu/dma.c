@@ -86,7 +86,7 @@ static BOOLEAN IsWrite(PIRP Irp)
 /* Read and Write have the same fields in the same places. */
 static PVOID BufferOf(PIRP Irp)
 {
-    return MmGetSystemAddressForMdlSafe(Irp->MdlAddress, NormalPagePriority | MdlMappingNoExecute);
+    return MmGetSystemAddressForMdlSafe(Irp->MdlAddress, NormalPagePriority);
 }
 
 /* Called when the device begins: it copies nothing any more. Under the interrupt object's lock. */
