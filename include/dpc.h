@@ -32,7 +32,7 @@ typedef struct _KDPC {
     UCHAR Type;        /* DpcObject or ThreadedDpcObject */
     UCHAR Importance;  /* KDPC_IMPORTANCE */
     USHORT Number;     /* target processor + 1, or 0: the processor that inserts */
-    BOOLEAN FromTimer; /* the insertion was a timer's expiry; queue's lock */
+    BOOLEAN FromTimer; /* the insertion was a timer's expiry; queue's lock; checked builds only */
     UCHAR Reserved[3];
     LIST_ENTRY DpcListEntry; /* queue's lock */
     PKDEFERRED_ROUTINE DeferredRoutine;

@@ -144,7 +144,7 @@ typedef struct _KPRCB {
     KDPC DpcThreadDpc;                      /* ordinary; sets the event */
     KEVENT DpcThreadEvent;                  /* the DPC thread is to look at its queue */
     volatile PKDEFERRED_ROUTINE DpcRoutine; /* that runs now, or NULL */
-    volatile BOOLEAN TimerDpc;              /* it came from a timer */
+    volatile BOOLEAN TimerDpc;              /* it came from a timer; checked builds only */
     ULONG DpcTimeCount;                     /* ticks that the current routine (or ISR) has taken */
     ULONG DpcWatchdogCount;                 /* ticks in a row at or above DISPATCH_LEVEL */
     ULONG InterruptDepth;                   /* interrupt handlers under way */
