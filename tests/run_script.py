@@ -165,6 +165,24 @@ def tests(run, environment, esp_folder):
              (b"Loaded systimer.", b"load systimer\r"),
              (b"it is loaded already", b"poweroff\r")], 0, [*options, "--", "drivers=none"])
 
+    def new_driver():
+        """tools/newdriver: what it makes builds with other headers, runs, answers and goes."""
+        with tempfile.TemporaryDirectory() as folder:
+            for command in (["tools/newdriver", "tick", folder], ["make", "-C", f"{folder}/tick"]):
+                status, output = run(command, 120, env=environment())
+                if status != 0:
+                    return f"status {status} of {command}", output
+            status, output = run(["tools/newdriver", "tick", folder], 10, env=environment())
+            if status != 2 or len(output.splitlines()) != 1:
+                return f"status {status} for a folder that is there already", output
+            return on_terminal(
+                environment(METRONOME_ESP=esp_folder("checked")),
+                [(b"tick: loaded", b""), (b"kd> ", b"open tick\r"), (b"File 1.", b""),
+                 (b"kd> ", b"read 1 4\r"), (b"4 bytes", b""), (b"kd> ", b"close 1\r"),
+                 (b"kd> ", b"unload tick\r"), (b"Unloaded tick.", b""),
+                 (b"kd> ", b"poweroff\r")], 0,
+                ["--driver", f"{folder}/tick/tick.sys", "--", "drivers=files"])
+
     yield "wrong-options", set(), wrong_options
     yield "help", set(), help_names_options
     yield "dry-run", set(), dry_run
@@ -178,6 +196,7 @@ def tests(run, environment, esp_folder):
     yield "terminal-reboot", {"checked"}, terminal_reboot
     yield "driver-files", {"checked", "sys"}, driver_files
     yield "terminal-bug-check", {"checked"}, terminal_bug_check
+    yield "new-driver", {"checked", "sys"}, new_driver
 
 
 def on_terminal(variables, dialogue, wanted, options=()):
