@@ -91,6 +91,16 @@ typedef VOID NTAPI IO_CSQ_ACQUIRE_LOCK(struct _IO_CSQ *Csq, PKIRQL Irql);
 typedef VOID NTAPI IO_CSQ_RELEASE_LOCK(struct _IO_CSQ *Csq, KIRQL Irql);
 typedef VOID NTAPI IO_CSQ_COMPLETE_CANCELED_IRP(struct _IO_CSQ *Csq, PIRP Irp);
 
+/* ---- device memory, MDLs ---- */
+
+#define MdlMappingNoExecute 0x40000000
+
+FORCEINLINE VOID WRITE_REGISTER_ULONG64(volatile ULONG64 *Register, ULONG64 Value)
+{
+    *Register = Value;
+    __sync_synchronize();
+}
+
 /* ---- ntddser.h ---- */
 
 #define SERIAL_MSR_CTS 0x10
