@@ -41,24 +41,6 @@ typedef ULONG64 POOL_FLAGS;
 
 NTKERNELAPI PVOID NTAPI ExAllocatePool2(POOL_FLAGS Flags, SIZE_T NumberOfBytes, ULONG Tag);
 
-#define MdlMappingNoExecute 0x40000000
-
-FORCEINLINE VOID WRITE_REGISTER_ULONG64(volatile ULONG64 *Register, ULONG64 Value)
-{
-    __asm__ volatile("" : : : "memory");
-    *Register = Value;
-    __asm__ volatile("" : : : "memory");
-}
-
-NTKERNELAPI PVOID NTAPI MmMapIoSpaceEx(PHYSICAL_ADDRESS PhysicalAddress, SIZE_T NumberOfBytes,
-                                       ULONG Protect);
-
-FORCEINLINE VOID WRITE_REGISTER_ULONG64(volatile ULONG64 *Register, ULONG64 Value)
-{
-    *Register = Value;
-    __asm__ volatile("" : : : "memory");
-}
-
 /* ---- mutexes, EX_TIMER ---- */
 
 NTKERNELAPI VOID NTAPI KeInitializeMutant(PRKMUTEX Mutant, BOOLEAN InitialOwner);
@@ -94,6 +76,9 @@ typedef VOID NTAPI IO_CSQ_COMPLETE_CANCELED_IRP(struct _IO_CSQ *Csq, PIRP Irp);
 /* ---- device memory, MDLs ---- */
 
 #define MdlMappingNoExecute 0x40000000
+
+NTKERNELAPI PVOID NTAPI MmMapIoSpaceEx(PHYSICAL_ADDRESS PhysicalAddress, SIZE_T NumberOfBytes,
+                                       ULONG Protect);
 
 FORCEINLINE VOID WRITE_REGISTER_ULONG64(volatile ULONG64 *Register, ULONG64 Value)
 {
