@@ -40,7 +40,7 @@ def check_routine():
     check("routine", place() == "TimerRoutine", place())
     check("backtrace", "timerdpc.c" in frames and "KiIdleLoop" in frames, frames)
     check("variable", int(gdb.parse_and_eval("Rounds")) == 0, execute("print Rounds"))
-    execute("finish")
+    check("routine.again", run_to("TimerRoutine"), place())
     check("variable.counted", int(gdb.parse_and_eval("Rounds")) == 1, execute("print Rounds"))
 
 
