@@ -314,7 +314,22 @@ $(SYS_GOOD): %.sys: %.o $(LIBRARIES)
 $(SYS_BAD): $(SYS)/timerdpc.sys tests/sys/spoil
 	$(Q)tests/sys/spoil $(basename $(@F)) $< $@
 
--include $(SYS_GOOD:.sys=.d)
+# __try is a word of clang's only, which names __C_specific_handler in what it compiles it to.
+SEH_CC ?= clang --target=x86_64-w64-windows-gnu -fms-extensions
+
+.PHONY: guarded-image
+guarded-image: $(SYS)/guarded.sys
+
+$(SYS)/guarded.o: tests/sys/clang/guarded.c Makefile
+	@mkdir -p $(@D)
+	$(call say,SYSCC,$<)
+	$(Q)$(SEH_CC) $(SYS_CFLAGS) -MMD -MP -c $< -o $@
+
+$(SYS)/guarded.sys: $(SYS)/guarded.o $(LIBRARIES)
+	$(call say,SYS,$@)
+	$(Q)$(MINGW_LD) $(SYS_LDFLAGS) -o $@ $< -lntoskrnl -lhal -lgcc
+
+-include $(SYS_GOOD:.sys=.d) $(SYS)/guarded.d
 
 # ---- the drivers of drivers/ as images: the same source, with other headers ----
 
@@ -418,6 +433,12 @@ HOST_STAMP := $(HOST_BUILD)/flags.stamp
 ifeq ($(filter clean,$(MAKECMDGOALS)),)
 $(eval $(call stamp,$(HOST_STAMP),$(HOST_CC) $(HOST_CFLAGS)))
 endif
+
+# Assembly under names of its own, so that a test can compare it with the C library's.
+$(HOST_BUILD)/obj/%.asm.o: %.asm $(HOST_STAMP)
+	@mkdir -p $(@D)
+	$(call say,HOSTASM,$<)
+	$(Q)$(NASM) -f elf64 -DMETRONOME_HOST -o $@ $<
 
 $(HOST_BUILD)/obj/%.o: % $(HOST_STAMP)
 	@mkdir -p $(@D)

@@ -8,6 +8,7 @@
 #include "rtl.h"
 #include "variables.h"
 #include "bugcheck.h"
+#include "exception.h"
 #include "debug.h"
 #include "irql.h"
 #include "spinlock.h"

@@ -5,6 +5,7 @@
 #ifndef METRONOME_ARCH_H
 #define METRONOME_ARCH_H
 
+#include "exception.h"
 #include "ntdef.h"
 
 struct _BOOT_INFO;
@@ -26,6 +27,7 @@ struct _KTRAP_FRAME;
 #define IPI_VECTOR          0xE1
 #define ERROR_VECTOR        0xFE
 #define SPURIOUS_VECTOR     0xFF
+#define RAISED_VECTOR       0x100 /* of ExRaiseStatus: the status is in the frame's Rcx */
 #define VECTOR_IRQL(vector) ((KIRQL)((vector) >> 4))
 
 #if !defined(METRONOME_HOST)
@@ -255,6 +257,16 @@ VOID ArchPrintTrapFrame(const struct _KTRAP_FRAME *TrapFrame);
  * known stacks only. Fills Addresses, returns how many.
  */
 ULONG ArchBacktrace(const VOID *Frame, PVOID *Addresses, ULONG Count);
+
+/*
+ * The registers of the code that caused an exception, of its caller if that is memcpy, memmove or
+ * memset: then *AfterCall. *StackEnd: the upper end of its stack. FALSE: it is on no known stack.
+ */
+BOOLEAN ArchReadContext(const struct _KTRAP_FRAME *TrapFrame, PCONTEXT Context, PBOOLEAN AfterCall,
+                        PULONG_PTR StackEnd);
+
+/* Makes the end of an exception go on with these registers. */
+VOID ArchWriteContext(struct _KTRAP_FRAME *TrapFrame, const CONTEXT *Context);
 
 /* What the machine calls in the kernel (declared here, defined in kernel/ke):
  *   VOID KiSystemStart(BOOT_INFO *BootInfo)           from the entry point, on a kernel stack

@@ -245,6 +245,40 @@ KiException:
 EXCEPTION_BYTES equ $ - KiException
     iretq
 
+; ---- exceptions that are raised by a call ----
+
+; The stack as a trap would have left it that came right behind the call: so the dispatcher sees one
+; kind of exception. The status stands where RCX of the frame does; the vector is one that no
+; processor has. A caller has RSP at a multiple of 16 when it calls, as the processor makes it.
+    align 16
+global ExRaiseAccessViolation
+ExRaiseAccessViolation:
+    mov     ecx, 0xC0000005
+    jmp     ExRaiseStatus
+
+    align 16
+global ExRaiseDatatypeMisalignment
+ExRaiseDatatypeMisalignment:
+    mov     ecx, 0x80000002
+    jmp     ExRaiseStatus
+
+    align 16
+global ExRaiseStatus
+ExRaiseStatus:
+    pop     rax
+    mov     r10, rsp
+    mov     edx, ss
+    push    rdx
+    push    r10
+    pushfq
+    mov     edx, cs
+    push    rdx
+    push    rax
+    MAKE_FRAME
+    mov     qword [rsp + TF_ERROR_CODE], 0
+    mov     ecx, RAISED_VECTOR
+    jmp     KiException
+
 ; ---- a call that changes no register ----
 
 ; The function and its four arguments lie on the stack (ArchCallKeepingRegisters, arch_inline.h)

@@ -1,12 +1,13 @@
 /*
- * Processor exceptions in the kernel. There is nobody to handle them here, so all but a
- * breakpoint are bug checks; this file chooses the code and the parameters. Runs at the IRQL of
- * the code that caused the exception, and holds no lock.
+ * Processor exceptions in the kernel. All but a breakpoint, and what a driver's __except handles
+ * (seh.c), are bug checks; this file chooses the code and the parameters. Runs at the IRQL of the
+ * code that caused the exception, and holds no lock.
  */
 #include "bugreport.h"
 #include "io.h"
 #include "kd.h"
 #include "ldr.h"
+#include "ke/seh.h"
 
 /* Exceptions by vector. */
 #define TRAP_NMI           2
@@ -123,6 +124,16 @@ static VOID DescribeDoubleFault(PKBUGCHECK_REPORT Report)
         Report->Detail = "The stack is used up: RSP has reached its lower end.";
 }
 
+/* ExRaiseStatus, and no handler: 0x1E with the exception's code and the caller's address. */
+static VOID DescribeRaise(PKBUGCHECK_REPORT Report, const EXCEPTION_RECORD *Record)
+{
+    Report->Code = KMODE_EXCEPTION_NOT_HANDLED;
+    Report->Parameters[0] = (ULONG_PTR)(LONG_PTR)Record->ExceptionCode;
+    Report->Parameters[1] = (ULONG_PTR)Record->ExceptionAddress;
+    Report->Parameters[2] = Report->Parameters[3] = 0;
+    Report->Detail = "An exception was raised, and no __except has handled it.";
+}
+
 /* A breakpoint that no debugger has set: said, and passed over. */
 static VOID ReportBreakpoint(const KTRAP_FRAME *TrapFrame)
 {
@@ -134,14 +145,14 @@ static VOID ReportBreakpoint(const KTRAP_FRAME *TrapFrame)
 }
 
 /*
- * Every processor exception. QEMU's debugger takes the breakpoints that it has set itself; an
- * int3 in the code comes here.
+ * Every processor exception, and those that are raised by a call. QEMU's debugger takes the
+ * breakpoints that it has set itself; an int3 in the code comes here.
  *
  * IRQL:    any
  * Locks:   none
  * Context: the code that caused the exception; double fault and machine check on stacks of their
  *          own
- * Returns: after a breakpoint only
+ * Returns: after a breakpoint, and when a driver has handled the exception
  * Source:  contract T-IRQL-ERR-2, bugcheck-verifier.md
  */
 VOID KiDispatchException(ULONG Vector, PKTRAP_FRAME TrapFrame)
@@ -152,8 +163,14 @@ VOID KiDispatchException(ULONG Vector, PKTRAP_FRAME TrapFrame)
         .Irql = TrapFrame->PreviousIrql,
         .TrapFrame = TrapFrame,
     };
+    EXCEPTION_RECORD record = {.NumberParameters = 0};
 
+    if (KiDescribeException(Vector, TrapFrame, &record) && KiDeliverException(TrapFrame, &record))
+        return;
     switch (Vector) {
+    case RAISED_VECTOR:
+        DescribeRaise(&report, &record);
+        break;
     case TRAP_BREAKPOINT:
         ReportBreakpoint(TrapFrame);
         return;

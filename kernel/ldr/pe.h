@@ -178,6 +178,7 @@ BOOLEAN LdrpCheckFile(const VOID *File, SIZE_T Size, PLDR_IMAGE Image, PLDR_PROB
 
 /* ---- peimage.c ---- */
 
+PUCHAR LdrpAt(const LDR_IMAGE *Image, const VOID *Memory, ULONG64 Rva, SIZE_T Bytes);
 VOID LdrpLayOut(const VOID *File, const LDR_IMAGE *Image, PVOID Memory);
 BOOLEAN LdrpRelocate(const LDR_IMAGE *Image, PVOID Memory, ULONG64 Base, PLDR_PROBLEM Problem);
 BOOLEAN LdrpBindImports(const LDR_IMAGE *Image, PVOID Memory, PLDR_PROBLEM Problem);

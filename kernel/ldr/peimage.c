@@ -23,7 +23,7 @@ VOID LdrpLayOut(const VOID *File, const LDR_IMAGE *Image, PVOID Memory)
 }
 
 /* Bytes at an RVA; NULL if not all of them are inside the image. Nothing there is aligned. */
-static PUCHAR At(const LDR_IMAGE *Image, const VOID *Memory, ULONG64 Rva, SIZE_T Bytes)
+PUCHAR LdrpAt(const LDR_IMAGE *Image, const VOID *Memory, ULONG64 Rva, SIZE_T Bytes)
 {
     if (Rva >= Image->Size || Bytes > Image->Size - Rva)
         return NULL;
@@ -35,7 +35,7 @@ static PUCHAR At(const LDR_IMAGE *Image, const VOID *Memory, ULONG64 Rva, SIZE_T
 static BOOLEAN RelocateOne(const LDR_IMAGE *Image, PVOID Memory, ULONG64 Delta, ULONG64 Rva,
                            ULONG Type, PLDR_PROBLEM Problem)
 {
-    PUCHAR place = At(Image, Memory, Rva, sizeof(ULONG64));
+    PUCHAR place = LdrpAt(Image, Memory, Rva, sizeof(ULONG64));
     ULONG64 value;
 
     if (Type == PeRelocationNone)
@@ -56,7 +56,7 @@ static BOOLEAN RelocateBlock(const LDR_IMAGE *Image, PVOID Memory, ULONG64 Delta
     for (ULONG offset = sizeof(*Block); offset < Block->Size; offset += sizeof(USHORT)) {
         USHORT entry;
 
-        memcpy(&entry, At(Image, Memory, Rva + offset, sizeof(entry)), sizeof(entry));
+        memcpy(&entry, LdrpAt(Image, Memory, Rva + offset, sizeof(entry)), sizeof(entry));
         if (!RelocateOne(Image, Memory, Delta, (ULONG64)Block->Page + (entry & 0xFFF), entry >> 12,
                          Problem))
             return FALSE;
@@ -74,7 +74,7 @@ BOOLEAN LdrpRelocate(const LDR_IMAGE *Image, PVOID Memory, ULONG64 Base, PLDR_PR
 
         if (rest < sizeof(block))
             return REFUSE("has relocations that end within a block");
-        memcpy(&block, At(Image, Memory, rva, sizeof(block)), sizeof(block));
+        memcpy(&block, LdrpAt(Image, Memory, rva, sizeof(block)), sizeof(block));
         if (block.Size < sizeof(block) || block.Size % sizeof(USHORT) != 0 || block.Size > rest)
             return REFUSE("has a block of relocations of 0x%x bytes where 0x%x are left",
                           block.Size, rest);
@@ -92,7 +92,7 @@ BOOLEAN LdrpRelocate(const LDR_IMAGE *Image, PVOID Memory, ULONG64 Base, PLDR_PR
 static PCSTR NameAt(const LDR_IMAGE *Image, const VOID *Memory, ULONG64 Rva)
 {
     for (ULONG length = 0; length <= LONGEST_NAME; length++) {
-        const UCHAR *character = At(Image, Memory, Rva + length, 1);
+        const UCHAR *character = LdrpAt(Image, Memory, Rva + length, 1);
 
         if (!character)
             return NULL;
@@ -135,8 +135,8 @@ static BOOLEAN BindModule(const LDR_IMAGE *Image, PVOID Memory, const PE_IMPORT 
     ULONG64 lookup = Import->Lookup ? Import->Lookup : Import->Slots, slots = Import->Slots;
 
     for (ULONG i = 0; i < LDR_MAX_IMPORTS; i++) {
-        PUCHAR from = At(Image, Memory, lookup + i * sizeof(ULONG64), sizeof(ULONG64));
-        PUCHAR to = At(Image, Memory, slots + i * sizeof(ULONG64), sizeof(ULONG64));
+        PUCHAR from = LdrpAt(Image, Memory, lookup + i * sizeof(ULONG64), sizeof(ULONG64));
+        PUCHAR to = LdrpAt(Image, Memory, slots + i * sizeof(ULONG64), sizeof(ULONG64));
         PCSTR name = NameAt(Image, Memory, Import->Name);
         ULONG64 entry;
         PVOID address;
@@ -159,8 +159,8 @@ BOOLEAN LdrpBindImports(const LDR_IMAGE *Image, PVOID Memory, PLDR_PROBLEM Probl
     if (Image->Imports.Size == 0)
         return TRUE;
     for (ULONG i = 0; i <= LDR_MAX_MODULES; i++) {
-        PUCHAR place = At(Image, Memory, Image->Imports.Rva + (ULONG64)i * sizeof(PE_IMPORT),
-                          sizeof(PE_IMPORT));
+        PUCHAR place = LdrpAt(Image, Memory, Image->Imports.Rva + (ULONG64)i * sizeof(PE_IMPORT),
+                              sizeof(PE_IMPORT));
         PE_IMPORT import;
         PCSTR name;
 
@@ -194,12 +194,12 @@ BOOLEAN LdrpCheckExceptions(const LDR_IMAGE *Image, const VOID *Memory, PLDR_PRO
     for (ULONG offset = 0; offset < Image->Exceptions.Size; offset += sizeof(PE_FUNCTION)) {
         PE_FUNCTION function;
 
-        memcpy(&function, At(Image, Memory, Image->Exceptions.Rva + offset, sizeof(function)),
+        memcpy(&function, LdrpAt(Image, Memory, Image->Exceptions.Rva + offset, sizeof(function)),
                sizeof(function));
         if (function.Begin < end || function.End <= function.Begin || function.End > Image->Size)
             return REFUSE("has an unwind table that is out of order at 0x%x", function.Begin);
         if (function.UnwindInfo % sizeof(ULONG) != 0 ||
-            !At(Image, Memory, function.UnwindInfo, sizeof(ULONG)))
+            !LdrpAt(Image, Memory, function.UnwindInfo, sizeof(ULONG)))
             return REFUSE("has no unwind information for the function at 0x%x", function.Begin);
         end = function.End;
     }

@@ -1,16 +1,13 @@
 /*
- * The memory and string functions of the C library that the kernel and the compiler use. Any IRQL
+ * The string functions of the C library that the kernel and the compiler use. Any IRQL
  * when the memory is resident. UNICODE_STRING routines: kernel/rtl/unicode.c.
  *
  * A compiler turns a plain loop that copies, fills or counts into a call of memcpy, memset or
- * strlen, and here that would be a call of the function by itself. On the machine the block
- * functions are therefore one instruction each, and the loops hide their counter.
+ * strlen, and here that would be a call of the function by itself. On the machine the loops
+ * therefore hide their counter, and memcpy, memmove and memset are the machine's (arch/).
  */
 #if defined(METRONOME_HOST)
 /* Under names of their own, so that a test can compare them with the C library's. */
-#define memcpy  RtlpMemcpy
-#define memmove RtlpMemmove
-#define memset  RtlpMemset
 #define memcmp  RtlpMemcmp
 #define strlen  RtlpStrlen
 #define strcmp  RtlpStrcmp
@@ -24,62 +21,6 @@
 #define HIDE(variable) __asm__("" : "+r"(variable))
 #endif
 #include "rtl.h"
-
-/* Copies upwards: eight bytes at a time, then the rest. */
-static void CopyUp(char *Destination, const char *Source, size_t Count)
-{
-#if defined(METRONOME_HOST)
-    for (size_t i = 0; i < Count; i++)
-        Destination[i] = Source[i];
-#else
-    size_t words = Count / 8, rest = Count % 8;
-
-    __asm__ volatile("rep movsq" : "+D"(Destination), "+S"(Source), "+c"(words) : : "memory");
-    __asm__ volatile("rep movsb" : "+D"(Destination), "+S"(Source), "+c"(rest) : : "memory");
-#endif
-}
-
-/* Copies downwards, for a destination that overlaps the end of the source. */
-static void CopyDown(char *Destination, const char *Source, size_t Count)
-{
-    while (Count != 0) {
-        Count--;
-        HIDE(Count);
-        Destination[Count] = Source[Count];
-    }
-}
-
-void *memcpy(void *destination, const void *source, size_t count)
-{
-    CopyUp(destination, source, count);
-    return destination;
-}
-
-void *memmove(void *destination, const void *source, size_t count)
-{
-    if ((ULONG_PTR)destination - (ULONG_PTR)source < count)
-        CopyDown(destination, source, count);
-    else
-        CopyUp(destination, source, count);
-    return destination;
-}
-
-void *memset(void *destination, int value, size_t count)
-{
-    char *to = destination;
-
-#if defined(METRONOME_HOST)
-    for (size_t i = 0; i < count; i++)
-        to[i] = (char)value;
-#else
-    ULONG64 pattern = (UCHAR)value * 0x0101010101010101ULL;
-    size_t words = count / 8, rest = count % 8;
-
-    __asm__ volatile("rep stosq" : "+D"(to), "+c"(words) : "a"(pattern) : "memory");
-    __asm__ volatile("rep stosb" : "+D"(to), "+c"(rest) : "a"(pattern) : "memory");
-#endif
-    return destination;
-}
 
 int memcmp(const void *first, const void *second, size_t count)
 {

@@ -1,11 +1,11 @@
-/* sources: kernel/rtl/string.c kernel/rtl/unicode.c tests/host/support/support.c */
+/* sources: arch/x86_64/block.asm kernel/rtl/string.c kernel/rtl/unicode.c tests/host/support/support.c */
 /* Memory and strings against the C library; counted strings by example. */
 #include "support/support.h"
 
 /* The kernel's functions under the names that string.c gives them here. */
-void *RtlpMemcpy(void *Destination, const void *Source, size_t Count);
-void *RtlpMemmove(void *Destination, const void *Source, size_t Count);
-void *RtlpMemset(void *Destination, int Value, size_t Count);
+__attribute__((ms_abi)) void *RtlpMemcpy(void *Destination, const void *Source, size_t Count);
+__attribute__((ms_abi)) void *RtlpMemmove(void *Destination, const void *Source, size_t Count);
+__attribute__((ms_abi)) void *RtlpMemset(void *Destination, int Value, size_t Count);
 int RtlpMemcmp(const void *First, const void *Second, size_t Count);
 size_t RtlpStrlen(const char *String);
 int RtlpStrcmp(const char *First, const char *Second);

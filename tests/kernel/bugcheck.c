@@ -82,6 +82,11 @@ static VOID DoubleFault(VOID)
     Recurse(&depth);
 }
 
+static VOID RaisedStatus(VOID)
+{
+    ExRaiseStatus(STATUS_INVALID_PARAMETER);
+}
+
 static VOID DivideByZero(VOID)
 {
     ULONG low = 1, high = 0;
@@ -335,6 +340,7 @@ static const VIOLATION Violations[] = {
     {"write_to_code", WriteToCode},
     {"double_fault", DoubleFault},
     {"divide_by_zero", DivideByZero},
+    {"raised_status", RaisedStatus},
     {"assertion", Assertion},
     {"raise_downwards", RaiseDownwards},
     {"lower_in_dpc", LowerInADpc},
