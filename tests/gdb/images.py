@@ -6,7 +6,7 @@ import sys
 import gdb
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from session import check, execute, place, register, run_script  # pylint: disable=wrong-import-position
+from session import check, execute, place, register, run_script, run_to  # pylint: disable=wrong-import-position
 
 
 def refusal_of(command):
