@@ -318,18 +318,20 @@ $(SYS_BAD): $(SYS)/timerdpc.sys tests/sys/spoil
 SEH_CC ?= clang --target=x86_64-w64-windows-gnu -fms-extensions
 
 .PHONY: guarded-image
-guarded-image: $(SYS)/guarded.sys
+guarded-image: $(SYS)/guarded.sys $(SYS)/guardedraised.sys
 
-$(SYS)/guarded.o: tests/sys/clang/guarded.c Makefile
+# Twice: they end with different faults.
+$(SYS)/guardedraised.o: SEH_MORE := -DAT_RAISED_IRQL
+$(SYS)/guarded.o $(SYS)/guardedraised.o: tests/sys/clang/guarded.c Makefile
 	@mkdir -p $(@D)
 	$(call say,SYSCC,$<)
-	$(Q)$(SEH_CC) $(SYS_CFLAGS) -MMD -MP -c $< -o $@
+	$(Q)$(SEH_CC) $(SYS_CFLAGS) $(SEH_MORE) -MMD -MP -c $< -o $@
 
-$(SYS)/guarded.sys: $(SYS)/guarded.o $(LIBRARIES)
+$(SYS)/guarded.sys $(SYS)/guardedraised.sys: %.sys: %.o $(LIBRARIES)
 	$(call say,SYS,$@)
 	$(Q)$(MINGW_LD) $(SYS_LDFLAGS) -o $@ $< -lntoskrnl -lhal -lgcc
 
--include $(SYS_GOOD:.sys=.d) $(SYS)/guarded.d
+-include $(SYS_GOOD:.sys=.d) $(SYS)/guarded.d $(SYS)/guardedraised.d
 
 # ---- the drivers of drivers/ as images: the same source, with other headers ----
 

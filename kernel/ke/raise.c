@@ -11,12 +11,9 @@
 #define TRAP_PROTECTION          13
 #define TRAP_PAGE_FAULT          14
 
-/* The error code of a page fault, and the first parameter of an access violation. */
-#define FAULT_WRITE    0x02u
-#define FAULT_EXECUTE  0x10u
-#define READ_ACCESS    0
-#define WRITE_ACCESS   1
-#define EXECUTE_ACCESS 8
+/* The error code of a page fault. */
+#define FAULT_WRITE   0x02u
+#define FAULT_EXECUTE 0x10u
 
 static BOOLEAN DescribeAccess(PEXCEPTION_RECORD Record, ULONG_PTR Access, ULONG_PTR Address)
 {

@@ -132,6 +132,26 @@ static BOOLEAN GoToHandler(WALK *Walk, PKTRAP_FRAME TrapFrame)
     return TRUE;
 }
 
+/* Did the code jump to an address that cannot be executed? */
+static BOOLEAN IsJumpIntoNowhere(const EXCEPTION_RECORD *Record)
+{
+    return Record->ExceptionCode == STATUS_ACCESS_VIOLATION && Record->NumberParameters == 2 &&
+           Record->ExceptionInformation[0] == EXECUTE_ACCESS &&
+           Record->ExceptionInformation[1] == (ULONG_PTR)Record->ExceptionAddress;
+}
+
+/* A call has pushed where it returns to, and done nothing else: the exception is the caller's. */
+static VOID LeaveNowhere(WALK *Walk)
+{
+    const ULONG64 *stack = (const ULONG64 *)Walk->Original.Rsp;
+
+    if (Walk->StackHigh - Walk->Original.Rsp < sizeof(*stack))
+        return;
+    Walk->Original.Rip = *stack;
+    Walk->Original.Rsp = (ULONG64)(stack + 1);
+    Walk->OriginalAfterCall = TRUE;
+}
+
 /*
  * Looks for a handler of an exception in the driver images that have led to it.
  *
@@ -147,6 +167,8 @@ BOOLEAN KiDeliverException(PKTRAP_FRAME TrapFrame, PEXCEPTION_RECORD Record)
 
     if (!ArchReadContext(TrapFrame, &walk.Original, &walk.OriginalAfterCall, &walk.StackHigh))
         return FALSE;
+    if (IsJumpIntoNowhere(Record))
+        LeaveNowhere(&walk);
     if (walk.OriginalAfterCall)
         Record->ExceptionFlags |= EXCEPTION_NONCONTINUABLE; /* a part of the call was done */
     switch (Search(&walk)) {

@@ -5,6 +5,11 @@
 #include "ke.h"
 #include "exception.h"
 
+/* The first parameter of an access violation. */
+#define READ_ACCESS    0
+#define WRITE_ACCESS   1
+#define EXECUTE_ACCESS 8
+
 /* What a language's handler answers. Handled is the kernel's own (scope.c). */
 typedef enum _EXCEPTION_DISPOSITION {
     ExceptionContinueExecution = 0,

@@ -237,22 +237,6 @@ static NOINLINE VOID TestFrames(VOID)
     CHECK(strcmp(Steps, "mtioH") == 0);
 }
 
-static volatile LONG Numbers[7] = {1, 2, 3, 4, 5, 6, 7};
-static volatile double Real = 0.5;
-
-/* What lies in registers that a call keeps. Deep has used them; only unwinding brings them back. */
-static NOINLINE VOID TestRegisters(VOID)
-{
-    LONG a = Numbers[0], b = Numbers[1], c = Numbers[2], d = Numbers[3], e = Numbers[4];
-    LONG f = Numbers[5], g = Numbers[6];
-    double x = Real;
-
-    TestFrames();
-    CHECK(a == Numbers[0] && b == Numbers[1] && c == Numbers[2] && d == Numbers[3]);
-    CHECK(e == Numbers[4] && f == Numbers[5] && g == Numbers[6]);
-    CHECK(x == Real);
-}
-
 static NOINLINE VOID TestRaise(VOID)
 {
     volatile NTSTATUS status = 0;
@@ -301,6 +285,40 @@ static NOINLINE VOID TestCopy(volatile SIZE_T *Length)
     CHECK(handled == 3 && strcmp(buffer, "untouched") == 0);
 }
 
+static volatile LONG Numbers[7] = {1, 2, 3, 4, 5, 6, 7};
+static volatile double Real = 0.5;
+
+/*
+ * What lies in registers that a call keeps. Deep and the copying have used them; only unwinding
+ * brings them back.
+ */
+static NOINLINE VOID TestRegisters(VOID)
+{
+    volatile SIZE_T length = 32;
+    LONG a = Numbers[0], b = Numbers[1], c = Numbers[2], d = Numbers[3], e = Numbers[4];
+    LONG f = Numbers[5], g = Numbers[6];
+    double x = Real;
+
+    TestFrames();
+    TestCopy(&length);
+    CHECK(a == Numbers[0] && b == Numbers[1] && c == Numbers[2] && d == Numbers[3]);
+    CHECK(e == Numbers[4] && f == Numbers[5] && g == Numbers[6]);
+    CHECK(x == Real);
+}
+
+/* A call of what is no code. Of the caller's registers nothing is lost. */
+static NOINLINE VOID TestWildCall(VOID (*volatile *Routine)(VOID))
+{
+    volatile NTSTATUS status = 0;
+
+    __try {
+        (*Routine)();
+    } __except (EXCEPTION_EXECUTE_HANDLER) {
+        status = GetExceptionCode();
+    }
+    CHECK(status == STATUS_ACCESS_VIOLATION);
+}
+
 /* A filter that mends what was wrong. Read has the address in RCX. */
 static LONG Mend(PEXCEPTION_POINTERS Exception)
 {
@@ -328,10 +346,30 @@ static NOINLINE VOID TestContinue(VOID)
     CHECK(value == 17);
 }
 
+/* What no handler takes: by the build, one that no filter wants, or one at raised IRQL. */
+static NOINLINE VOID LastFault(VOID)
+{
+#ifdef AT_RAISED_IRQL
+    KIRQL irql;
+
+    KeRaiseIrql(DISPATCH_LEVEL, &irql);
+    __try {
+        Read(UNMAPPED);
+    } __except (EXCEPTION_EXECUTE_HANDLER) {
+        DbgPrint("guarded: nobody should be here\n");
+    }
+#else
+    __try {
+        Read(UNMAPPED);
+    } __except (EXCEPTION_CONTINUE_SEARCH) {
+        DbgPrint("guarded: nobody should be here\n");
+    }
+#endif
+}
+
 NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
 {
-    volatile SIZE_T length = 32;
-
+    VOID (*volatile nowhere)(VOID) = NULL;
     UNREFERENCED_PARAMETER(DriverObject);
     UNREFERENCED_PARAMETER(RegistryPath);
     TestAccess();
@@ -340,13 +378,9 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING Registry
     for (LONG i = 0; i < 100; i++)
         TestRegisters();
     TestRaise();
-    TestCopy(&length);
     TestContinue();
+    TestWildCall(&nowhere);
     DbgPrint("guarded: %u checks, %u failures\n", Checks, Failures);
-    __try {
-        Read(UNMAPPED);
-    } __except (EXCEPTION_CONTINUE_SEARCH) {
-        DbgPrint("guarded: nobody should be here\n");
-    }
+    LastFault();
     return STATUS_UNSUCCESSFUL;
 }
