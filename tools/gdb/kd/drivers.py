@@ -138,6 +138,26 @@ def describe_irp(irp):
             f"{current} of {count}")
 
 
+class Irps(Command):
+    """Lists the requests: where each one is, for how long, and who has made it."""
+
+    name = "irps"
+
+    def run(self, arguments):
+        now, _ = kernel.interrupt_time()
+        count = 0
+        for record in kernel.entries(evaluate("IopIrpList"), "IRP_RECORD", "Links", "requests"):
+            count += 1
+            print(describe_irp(record["Irp"].dereference()))
+            since = number(record["Since"])
+            if number(record["Driver"]):
+                print(f"    with {kernel.unicode(record['Driver']['DriverName'])} for "
+                      f"{kernel.seconds(max(now - since, 0))}, made in {symbol(record['Maker'])}")
+            else:
+                print(f"    made in {symbol(record['Maker'])}")
+        print(f"{count} requests.")
+
+
 class Irp(Command):
     """Shows a request: its state and its stack locations. Usage: irp ADDRESS"""
 
@@ -253,5 +273,5 @@ Usage: pool [TAG], for example pool Devi"""
 
 
 def register_commands():
-    for command in (DrvObj, DevObj, Lm, Irp, Pool):
+    for command in (DrvObj, DevObj, Lm, Irps, Irp, Pool):
         command()
