@@ -79,17 +79,14 @@ class Dpc(Command):
 
 
 def timers_of(block):
-    """The timers of a processor's queue, in the order of their lists."""
-    lists = block["TimerTable"]["Queue"]["Lists"]
-    levels, slots = (lists.type.range()[1] + 1, lists[0].type.range()[1] + 1)
-    occupied = block["TimerTable"]["Queue"]["Slots"]
-    for level in range(levels):
-        bits = number(occupied[level])
-        for slot in range(slots):
-            if bits >> slot & 1:
-                yield from kernel.entries(
-                    lists[level][slot], "KTIMER", "TimerListEntry",
-                    f"timers of processor {int(block['Number'])}, level {level}, slot {slot}")
+    """The timers of a processor's queue, list by list."""
+    queue = block["TimerTable"]["Queue"]
+    lists, occupied = queue["Lists"], queue["Occupied"]
+    for index in range(lists.type.range()[1] + 1):
+        if number(occupied[index // 64]) >> index % 64 & 1:
+            yield from kernel.entries(
+                lists[index], "KTIMER", "TimerListEntry",
+                f"timers of processor {int(block['Number'])}, number {index}")
 
 
 class Timers(Command):

@@ -235,10 +235,10 @@ def interrupt_time():
     A local APIC's timer that is set says how far its deadline is: QEMU counts it at 1 GHz. When
     none is set, what is left is the time page, which may be a tick old, or older after idling."""
     for block in processors():
-        deadline = number(block["Clock"]["Deadline"])
+        alarm = number(block["Clock"]["Alarm"])
         remaining = LocalApic(int(block["Number"])).remaining()
-        if deadline != NEVER and 0 < remaining < 0xFFFFFFFF:
-            return deadline - remaining // 100, True
+        if alarm != NEVER and 0 < remaining < 0xFFFFFFFF:
+            return alarm - remaining // 100, True
     page = gdb.selected_inferior().read_memory(INTERRUPT_TIME, 8)
     return int.from_bytes(bytes(page), "little"), False
 

@@ -87,7 +87,7 @@ class Prcb(Command):
               f"{int(block['DispatchCount'])} of them dispatch interrupts; "
               f"{int(block['InterruptDepth'])} under way")
         print(f"    switches       {int(block['SwitchCount'])}")
-        for title, field in (("next tick", "NextTick"), ("clock set for", "Deadline")):
+        for title, field in (("next tick", "NextTick"), ("clock set for", "Alarm")):
             print(f"    {title:14} {kernel.due_in(number(clock[field]), now, exact)}")
 
 
