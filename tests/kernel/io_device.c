@@ -148,9 +148,8 @@ TEST(T_IoCreateDevice_3_every_failure)
 TEST(T_IoCreateDevice_1__T_IoDeleteDevice_1_apc_level)
 {
     ULONG count = CountDevices();
-    MM_INFORMATION before, after;
+    SIZE_T blocks = BlocksWithTag('iveD');
 
-    MmQueryInformation(&before);
     AT_IRQL(APC_LEVEL) /* */
     {
         PDEVICE_OBJECT device = Create(100, NULL);
@@ -159,8 +158,7 @@ TEST(T_IoCreateDevice_1__T_IoDeleteDevice_1_apc_level)
         IoDeleteDevice(device);
     }
     CHECK_EQUAL(CountDevices(), count);
-    MmQueryInformation(&after);
-    CHECK_EQUAL(after.PoolBytes[0], before.PoolBytes[0]); /* freed at once: unreferenced */
+    CHECK_EQUAL(BlocksWithTag('iveD'), blocks); /* freed at once: unreferenced */
 }
 
 /* With a reference left the object stays until that goes; its name goes at once. */
@@ -168,18 +166,16 @@ TEST(T_IoDeleteDevice_1_referenced)
 {
     UNICODE_STRING name = RTL_CONSTANT_STRING(L"\\Device\\KtReferenced");
     PDEVICE_OBJECT device = Create(100, &name);
-    MM_INFORMATION before, after;
+    SIZE_T blocks = BlocksWithTag('iveD');
 
     CHECK(IopReferenceDevice(device));
-    MmQueryInformation(&before);
     IoDeleteDevice(device);
     CHECK_EQUAL(ObpFindDevice(&name), NULL);
     CHECK_EQUAL(device->Type, 3); /* still an object */
     memset(device->DeviceExtension, POISON, 100);
     CHECK(!IopReferenceDevice(device)); /* but nobody gets a new reference */
     IopDereferenceDevice(device);
-    MmQueryInformation(&after);
-    CHECK(after.PoolBytes[0] + 100 < before.PoolBytes[0]);
+    CHECK_EQUAL(BlocksWithTag('iveD'), blocks - 1);
 }
 
 /* What a driver keeps in its extension, it cancels before it deletes the device. */

@@ -3,6 +3,7 @@
  * the checks themselves at any IRQL on any processor, without a lock.
  */
 #include "suite.h"
+#include "ps.h"
 #include "kd.h"
 
 #define MAXIMUM_TESTS  1024
@@ -192,6 +193,27 @@ static VOID CheckAftermath(VOID)
     CHECK_EQUAL(blocks, 0);
 }
 
+static PSP_THREAD_VISITOR CountEnded;
+static VOID CountEnded(PKTHREAD Thread, PVOID Context)
+{
+    if (Thread->State == ThreadTerminated)
+        ++*(PULONG)Context;
+}
+
+/* The memory of threads that the last test has ended goes before the next one counts memory. */
+static VOID AwaitReaper(VOID)
+{
+    ULONG ended;
+
+    for (;;) {
+        ended = 0;
+        PspVisitThreads(CountEnded, &ended);
+        if (ended == 0)
+            return;
+        KiSleep(MILLISECONDS(1));
+    }
+}
+
 static VOID RunTest(const KTEST *Test)
 {
     CHAR name[160];
@@ -205,6 +227,7 @@ static VOID RunTest(const KTEST *Test)
         return;
     }
     KtTraceReset();
+    AwaitReaper();
     Test->Routine();
     if (Current.Checks == 0 && !Current.SkipReason)
         KtCheck(FALSE, "the test has checked nothing", Test->File, Test->Line);
