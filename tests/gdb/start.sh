@@ -13,7 +13,8 @@ waiting() {
 }
 
 # run_gdb SCRIPT OPTION...: ./run-qemu.sh --debug OPTION... and GDB with SCRIPT, whose lines
-# `PASS name` and `FAIL name: why` are printed. The status is 0 if nothing failed.
+# `PASS name` and `FAIL name: why` are printed. The status is 0 if nothing failed. GDB has GDB_LIMIT
+# seconds (150).
 run_gdb() {
     local script=$1 log kernel status
     shift
@@ -31,7 +32,7 @@ run_gdb() {
         sleep 0.1
     done
 
-    timeout 150 gdb -nx -batch -iex 'set pagination off' -x "$script" >"$log.gdb" 2>&1
+    timeout "${GDB_LIMIT:-150}" gdb -nx -batch -iex 'set pagination off' -x "$script" >"$log.gdb" 2>&1
     status=$?
     grep -E '^(PASS|FAIL) ' "$log.gdb"
     if ((status != 0)); then

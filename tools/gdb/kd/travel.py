@@ -8,6 +8,7 @@ snapshot, set the instruction count to stop at, continue.
 
 import os
 import re
+import time
 
 import gdb
 
@@ -15,6 +16,8 @@ from . import kernel
 from .kernel import Command, number, register, symbol
 
 CLOCK_VECTOR = 0xD1
+# QEMU's threads are given this long to come to rest after a stop, before they are asked anything.
+REST = 0.05  # seconds
 MOST_HITS = 100_000
 
 
@@ -40,6 +43,7 @@ def load_snapshot_before(count):
     if not earlier:
         raise gdb.GdbError("The replay begins later, at the kernel's entry.")
     kernel.monitor(f"loadvm {earlier[-1][1]}")
+    time.sleep(REST)
     gdb.execute("maintenance flush register-cache", to_string=True)
 
 
@@ -81,6 +85,7 @@ def run_until(count):
                 gdb.execute("continue", to_string=True)
         except gdb.error as problem:
             raise gdb.GdbError("The recorded run has ended; start the replay again.") from problem
+        time.sleep(REST)
         kernel.monitor("replay_delete_break")
 
 
