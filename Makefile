@@ -48,6 +48,10 @@ OBJCOPY := $(LD:%ld=%objcopy)
 NASM    ?= nasm
 HOST_CC ?= gcc
 
+# A PC screen font, PSF1 or PSF2, gzipped or not. psf-unifont depends on no other package.
+METRONOME_FONT ?= /usr/share/consolefonts/Unifont-APL8x16.psf.gz
+FONT           := $(METRONOME_FONT)
+
 # ---- flags ----
 
 # The Microsoft calling convention: an option of GCC, a target of clang.
@@ -88,7 +92,6 @@ endif
 # in front of three functions of the kernel the benchmark's own, which the linker puts there.
 ifneq ($(filter bench bench-checked,$(CONFIG)),)
 KERNEL_SOURCES += $(sort $(wildcard tests/bench/*.c))
-DRIVER_FOLDERS += $(sort $(patsubst %/,%,$(dir $(wildcard tests/bench/*/*.c))))
 LDFLAGS += --wrap=KiSystemStart --wrap=IopLoadDriver --wrap=KdMonitor
 endif
 
@@ -100,7 +103,7 @@ DRIVER_SOURCES := $(sort $(foreach d,$(DRIVER_FOLDERS),$(wildcard $(d)/*.c)))
 DRIVER_PARTS   := $(DRIVER_SOURCES:%=$(BUILD)/obj/%.o)
 KERNEL_OBJECTS := $(KERNEL_SOURCES:%=$(BUILD)/obj/%.o)
 DRIVER_OBJECTS := $(DRIVERS:%=$(BUILD)/drivers/%.o)
-IMAGE_OBJECTS  := $(KERNEL_OBJECTS) $(DRIVER_OBJECTS) $(BUILD)/drivers.o
+IMAGE_OBJECTS  := $(BUILD)/font.o $(KERNEL_OBJECTS) $(DRIVER_OBJECTS) $(BUILD)/drivers.o
 
 .PHONY: all run test bench debug esp host-tests check clean
 all: esp
@@ -117,8 +120,10 @@ endef
 
 FLAGS_STAMP := $(BUILD)/flags.stamp
 LIST_STAMP  := $(BUILD)/objects.stamp
+FONT_STAMP  := $(BUILD)/font.stamp
 ifeq ($(filter clean,$(MAKECMDGOALS)),)
 $(eval $(call stamp,$(FLAGS_STAMP),$(CC) $(KERNEL_CFLAGS) $(NASM) $(NASMFLAGS)))
+$(eval $(call stamp,$(FONT_STAMP),$(FONT)))
 $(eval $(call stamp,$(LIST_STAMP),$(LD) $(LDFLAGS) $(IMAGE_OBJECTS) $(DRIVER_PARTS)))
 endif
 
@@ -143,16 +148,23 @@ $(BUILD)/obj/tests/drivers/%.c.o: tests/drivers/%.c $(FLAGS_STAMP)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(DRIVER_CFLAGS) -MMD -MP -c $< -o $@
 
-$(BUILD)/obj/tests/bench/bench%.c.o: tests/bench/bench%.c $(FLAGS_STAMP)
-	@mkdir -p $(@D)
-	$(call say,CC,$<)
-	$(Q)$(CC) $(DRIVER_CFLAGS) -MMD -MP -c $< -o $@
-
 # The structure offsets that assembly uses are generated from C; arch/x86_64/Makefile.inc says how.
 $(BUILD)/obj/%.asm.o: %.asm $(FLAGS_STAMP) $(BUILD)/arch/offsets.inc
 	@mkdir -p $(@D)
 	$(call say,NASM,$<)
 	$(Q)$(NASM) $(NASMFLAGS) -MD $(@:.o=.d) -MP -MT $@ -o $@ $<
+
+# ---- the screen's font ----
+
+$(BUILD)/font.c: tools/font.sh $(FONT_STAMP)
+	$(if $(wildcard $(FONT)),,$(error there is no console font $(FONT): install the package \
+	    psf-unifont, or name another PSF font in METRONOME_FONT))
+	@mkdir -p $(@D)
+	$(call say,FONT,$(FONT))
+	$(Q)tools/font.sh $(FONT) >$@
+
+$(BUILD)/font.o: $(BUILD)/font.c $(FLAGS_STAMP)
+	$(Q)$(CC) $(KERNEL_CFLAGS) -MMD -MP -c $< -o $@
 
 # ---- drivers ----
 

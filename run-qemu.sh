@@ -39,7 +39,8 @@ The machine
   --device SPEC     add a device, as QEMU's -device does; any number of times. The educational PCI
                     device edu is always there, but for --icount: it has a clock of its own
   --kvm             use KVM instead of software emulation
-  --display         open a window with the screen
+  --display         open a window with the screen: the console, and the IRQL of each processor over
+                    the last seconds. The prompt still reads this terminal, not the window
 
 The run
   --serial FILE     write the serial console to FILE instead of this terminal
@@ -63,6 +64,10 @@ Environment
   METRONOME_GDB_PORT   the port of --debug
   METRONOME_ESP        boot a copy of this folder instead of building one
   METRONOME_OVMF       the UEFI firmware, if it is not in a usual place
+  METRONOME_DISPLAY    how --display shows the screen, as QEMU's -display takes it: gtk, sdl,
+                       vnc=:1, none; default: a window
+  METRONOME_QMP        a socket that QEMU makes for its monitor (QMP)
+  METRONOME_FONT       the screen's font, a PC screen font, if psf-unifont's is not in its place
   METRONOME_SERIAL2    what QEMU connects the second serial port to; default null: nothing
 END
 }
@@ -239,6 +244,9 @@ fi
 if [[ -n $trace ]]; then
     command_line="$command_line trace=on tracesize=$trace_events"
 fi
+if ((display)); then
+    command_line="$command_line screen=on"
+fi
 command_line=${command_line# }
 command_line=${command_line% }
 
@@ -275,6 +283,7 @@ missing_packages() {
     [[ -r /usr/include/efi/efi.h ]] || echo gnu-efi
     has qemu-system-x86_64 || echo qemu-system-x86
     find_firmware >/dev/null || echo ovmf
+    [[ -r ${METRONOME_FONT:-/usr/share/consolefonts/Unifont-APL8x16.psf.gz} ]] || echo psf-unifont
     if ((test)) || [[ -n $record$replay ]]; then
         has qemu-img || echo qemu-utils
         has gdb || echo gdb
@@ -414,7 +423,9 @@ if [[ -z $record$replay ]]; then
     qemu+=(-drive "format=raw,file=fat:rw:${folder//,/,,}/esp")
 fi
 qemu+=("${devices[@]}")
-if ((display)); then
+if ((display)) && [[ -n ${METRONOME_DISPLAY-} ]]; then
+    qemu+=(-display "$METRONOME_DISPLAY")
+elif ((display)); then
     ((dry_run)) || qemu-system-x86_64 -display help | grep -qE '^(gtk|sdl)' ||
         refuse "QEMU cannot open a window here; Debian has that in the package qemu-system-gui"
 else
@@ -428,6 +439,9 @@ else
     qemu+=(-monitor none -serial stdio)
 fi
 qemu+=(-serial "${METRONOME_SERIAL2:-null}")
+if [[ -n ${METRONOME_QMP-} ]]; then
+    qemu+=(-qmp "unix:$METRONOME_QMP,server=on,wait=off")
+fi
 if [[ ! -t 0 ]]; then
     qemu+=(-no-reboot)
 fi

@@ -4,6 +4,8 @@
 
 #include "ntddk.h"
 
+struct _BOOT_INFO;
+
 /* ---- symbols (kernel/kd/symbols.c) ---- */
 
 /* The function that contains Address and the offset into it; NULL if unknown. Any IRQL. */
@@ -52,6 +54,20 @@ SIZE_T KdReadLine(PCSTR Prompt, PCHAR Buffer, SIZE_T Size);
 
 /* Prints what the trace has last, for a report. Any IRQL; nobody else runs. */
 VOID KdPrintLastEvents(VOID);
+
+/* ---- the screen (kernel/kd/display.c) ---- */
+
+/* Reads the option screen=; before anything is printed. */
+VOID KdPrepareScreen(const struct _BOOT_INFO *BootInfo);
+
+/* Starts to draw; when all processors run and the trace is there. PASSIVE_LEVEL. */
+VOID KdInitializeScreen(VOID);
+
+/* Is one wanted, and possible? Any IRQL. */
+BOOLEAN KdIsScreenWanted(VOID);
+
+/* Draws the report of a bug check, which has been printed. Nobody else runs. */
+VOID KdShowBugCheck(VOID);
 
 /* ---- monitor (kernel/kd/monitor.c) ---- */
 

@@ -42,7 +42,7 @@ DRY_RUNS = [  # arguments, what the command must and must not contain
     (["--serial", "/tmp/a b"], ["file:/tmp/a"], ["stdio"]),
     (["--trace", "/tmp/a"], ["memory-backend-file", "size=256M", "memory-backend=ram"], []),
     (["--timeout", "7"], ["timeout", " 7 "], []),
-    (["--display"], [], ["-display none"]),
+    (["--display"], [], ["-display none", "-qmp"]),
     (["--record", "a"], ["rr=record", "blkreplay", "-smp 1", "a/disk.qcow2"], ["fat:rw"]),
 ]
 

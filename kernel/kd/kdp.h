@@ -33,6 +33,14 @@ BOOLEAN KdpTakeFromPort(PCHAR Character);
 /* Disconnects the kernel's own input (console.c). */
 VOID KdpStopInput(VOID);
 
+/* ---- the screen (display.c) ---- */
+
+/* The caller holds the console's lock. */
+VOID KdpEchoText(PCSTR Characters, SIZE_T Length);
+
+/* From here on it is the report of a bug check. */
+VOID KdpBeginReport(VOID);
+
 /* ---- the edited line ---- */
 
 /* Shows Line with its prompt from now on, and takes it away again, leaving it on the screen. */

@@ -37,6 +37,12 @@ VOID KdpBeginReading(PKD_TRACE_READER Reader, ULONG64 Limit);
 /* The next event and its processor; FALSE at the end. Any IRQL. */
 BOOLEAN KdpReadEvent(PKD_TRACE_READER Reader, PKTRACE_EVENT Event, PULONG Processor);
 
+/* Another way through the rings: one processor's events only, in their order. */
+BOOLEAN KdpReadEventOf(PKD_TRACE_READER Reader, ULONG Processor, PKTRACE_EVENT Event);
+
+/* Lets the walk go on to what has been written since. There are rings. Any IRQL. */
+VOID KdpContinueReading(PKD_TRACE_READER Reader);
+
 /* ---- text (tracetext.c) ---- */
 
 /* A line: when before Now, processor, IRQL, what. Any IRQL. */
@@ -86,5 +92,8 @@ typedef struct _KD_STATS {
 /* Begins with nothing; adds the events of all processors, in the order of time. */
 VOID KdpClearStats(PKD_STATS Stats);
 VOID KdpCountEvent(PKD_STATS Stats, const KTRACE_EVENT *Event, ULONG Processor);
+
+/* The level at which the processor is after an event. */
+KIRQL KdpIrqlAfter(const KTRACE_EVENT *Event);
 
 #endif

@@ -59,7 +59,8 @@ VOID KdpReleaseConsole(KIRQL OldIrql)
 }
 
 /*
- * Sends text as it is. Below the interrupts' levels the driver of the port may send it, later.
+ * Sends text as it is, to the screen too. Below the interrupts' levels the driver of the port may
+ * send it, later.
  *
  * IRQL:    HIGH_LEVEL (not checked)
  * Locks:   the caller holds the console's lock
@@ -68,6 +69,7 @@ VOID KdpReleaseConsole(KIRQL OldIrql)
  */
 VOID KdpPut(PCSTR Text, SIZE_T Length)
 {
+    KdpEchoText(Text, Length);
     KdpOutput(Text, Length, !KdpConsoleLockBroken && HolderIrql <= DISPATCH_LEVEL);
 }
 
@@ -83,6 +85,7 @@ VOID KdBreakConsoleLock(VOID)
 {
     ShownLine = NULL;
     KdpConsoleLockBroken = TRUE;
+    KdpBeginReport();
 }
 
 /* ---- the edited line; all of it under the console's lock ---- */

@@ -8,6 +8,7 @@
 #define LEAST_EVENTS   64u
 #define MOST_EVENTS    (1u << 22) /* 128 MB a processor */
 #define DEFAULT_EVENTS 4096u
+#define SCREEN_EVENTS  8192u /* without an option, for the screen: 256 KB */
 #define REPORT_EVENTS  1024u /* without an option, in a checked build: 32 KB */
 
 UCHAR KdTraceClasses;
@@ -147,8 +148,9 @@ static BOOLEAN ReadOption(PCSTR Option, PUCHAR Classes)
 }
 
 /*
- * Starts to trace what the options trace= and tracesize= (events a processor) say. Without them a
- * checked build keeps a few events, for the report of a bug check, and a free one none.
+ * Starts to trace what the options trace= and tracesize= (events a processor) say. Without them
+ * what the screen shows is traced, if there is one; else a checked build keeps a few events, for
+ * the report of a bug check, and a free one none.
  *
  * IRQL:    PASSIVE_LEVEL (not checked)
  * Locks:   none
@@ -158,8 +160,11 @@ static BOOLEAN ReadOption(PCSTR Option, PUCHAR Classes)
 VOID KdInitializeTrace(VOID)
 {
     PCSTR option = KiGetOption("trace");
-    ULONG64 events = KiGetNumberOption("tracesize", option ? DEFAULT_EVENTS : REPORT_EVENTS);
-    UCHAR classes = DBG ? KD_CLASS_FLOW : 0;
+    BOOLEAN forScreen = !option && KdIsScreenWanted();
+    ULONG64 events = KiGetNumberOption("tracesize", option      ? DEFAULT_EVENTS
+                                                    : forScreen ? SCREEN_EVENTS
+                                                                : REPORT_EVENTS);
+    UCHAR classes = forScreen ? KD_CLASS_FLOW | KD_CLASS_IRQL : DBG ? KD_CLASS_FLOW : 0;
 
     if (option && !ReadOption(option, &classes)) {
         DbgPrint("The option trace= knows on, brief and off; nothing is traced.\n");

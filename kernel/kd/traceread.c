@@ -80,3 +80,34 @@ BOOLEAN KdpReadEvent(PKD_TRACE_READER Reader, PKTRACE_EVENT Event, PULONG Proces
         Reader->Next[*Processor]++;
     return found;
 }
+
+/*
+ * Takes the next event of one processor.
+ *
+ * IRQL:    any
+ * Locks:   none
+ * Context: any
+ * Returns: FALSE if there is none left
+ */
+BOOLEAN KdpReadEventOf(PKD_TRACE_READER Reader, ULONG Processor, PKTRACE_EVENT Event)
+{
+    if (!Peek(Reader, (LONG)Processor, Event))
+        return FALSE;
+    Reader->Next[Processor]++;
+    return TRUE;
+}
+
+/*
+ * Lets a walk go on from where it ended. What has been overwritten in between is counted when the
+ * next event is read.
+ *
+ * IRQL:    any
+ * Locks:   none
+ * Context: any; there are rings
+ * Returns: nothing
+ */
+VOID KdpContinueReading(PKD_TRACE_READER Reader)
+{
+    for (LONG n = 0; n < KeNumberProcessors; n++)
+        Reader->End[n] = __atomic_load_n(&KiProcessorBlock[n]->TraceRing->Next, __ATOMIC_ACQUIRE);
+}

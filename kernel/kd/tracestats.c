@@ -30,8 +30,13 @@ static VOID AddDuration(PKD_DURATION Duration, ULONG64 Time)
 
 /* ---- IRQL ---- */
 
-/* The level at which the processor is after an event. */
-static KIRQL IrqlAfter(const KTRACE_EVENT *Event)
+/*
+ * IRQL:    any
+ * Locks:   none
+ * Context: any
+ * Returns: the level at which the processor is after an event
+ */
+KIRQL KdpIrqlAfter(const KTRACE_EVENT *Event)
 {
     switch (KD_TRACE_TYPE(Event)) {
     case TraceIrqlLower:
@@ -53,7 +58,7 @@ static VOID CountTime(PKD_PROCESSOR_STATS Processor, const KTRACE_EVENT *Event)
             Processor->Levels[Processor->Irql & HIGH_LEVEL] += time;
     }
     Processor->Last = Event->Time;
-    Processor->Irql = IrqlAfter(Event);
+    Processor->Irql = KdpIrqlAfter(Event);
 }
 
 /* ---- interrupts ---- */

@@ -58,6 +58,7 @@ VOID KiBugCheck(const KBUGCHECK_REPORT *Report)
     KdTraceClasses = 0; /* the report is no part of what led to it */
     KdBreakConsoleLock();
     KiPrintBugCheck(Report);
+    KdShowBugCheck();
     ArchExit(EXIT_BUGCHECK_VALUE);
 }
 

@@ -114,6 +114,7 @@ VOID KiSystemStart(BOOT_INFO *BootInfo)
     KiInitializeOptions(BootInfo->CommandLine);
     MmInitializePages(BootInfo);
     ArchInitializeProcessor(BootInfo);
+    KdPrepareScreen(BootInfo);
     DbgPrint("Metronome, " BUILD_KIND " build, " __VERSION__ "\n");
     ExInitializePool();
     ArchInitializeMachine(BootInfo);
@@ -129,6 +130,7 @@ VOID KiSystemStart(BOOT_INFO *BootInfo)
     PspInitialize();
     StartOthers();
     KdInitializeTrace();
+    KdInitializeScreen();
     KiStartDpcThreads();
     ExpStartWorkers();
     LdrInitialize(BootInfo);

@@ -188,13 +188,10 @@ TEST(T_DRIVER_CANCEL_2__T_CANCEL_1)
     CheckAndFree();
 }
 
-/*
- * CurrentIrp belongs to who has the device, also when it changes hands by way of being idle. Two
- * requests at least: one alone always has the device and is never found cancelled in the queue.
- */
+/* CurrentIrp belongs to who has the device, also when it changes hands by way of being idle. */
 TEST(T_IoStartNextPacket_1__T_IoStartPacket_1)
 {
-    Prepare(FALSE, KtProcessors() > 1 ? KtProcessors() : 2);
+    Prepare(FALSE, KtProcessors());
     KtRunInTurns(KtStressTime(10), UseSlots, NULL);
     CheckAndFree();
 }
