@@ -64,9 +64,13 @@ typedef struct _KMUTANT {
 /* One thread waiting for one object. */
 typedef struct _KWAIT_BLOCK {
     LIST_ENTRY WaitListEntry; /* in the object's list */
+    UCHAR WaitType;           /* WAIT_TYPE */
+    UCHAR Reserved11;
+    USHORT WaitKey; /* the status of a wait for any that this object ends: 0 to 63, or time-out */
+    ULONG Reserved14;
     struct _KTHREAD *Thread;
     PVOID Object;
-    ULONG64 Reserved[2];
+    PVOID Reserved28;
 } KWAIT_BLOCK, *PKWAIT_BLOCK, *PRKWAIT_BLOCK;
 
 ASSERT_SIZE(DISPATCHER_HEADER, 0x18);

@@ -184,6 +184,9 @@ extern KPCR KiBootPcr;
 /* Index: processor number. Set up to KeNumberProcessors, in order. */
 extern PKPRCB KiProcessorBlock[MAXIMUM_PROCESSORS];
 
+/* A bit for each of them. */
+extern KAFFINITY KiActiveProcessors;
+
 /* Makes a processor block: empty queues, a boot thread on the stack that ends at StackTop. */
 VOID KiInitializePrcb(PKPCR Pcr, ULONG Number, PVOID StackTop, SIZE_T StackSize);
 
@@ -379,9 +382,26 @@ BOOLEAN KiIsTimerQueued(const KTIMER *Timer);
 /* Protects threads' states, ready lists, dispatcher objects and wait blocks. */
 extern KSPIN_LOCK KiDispatcherLock;
 
-/* Takes and frees it. <= DISPATCH_LEVEL. */
-KIRQL KiLockDispatcher(VOID);
-VOID KiUnlockDispatcher(KIRQL OldIrql);
+/* Takes it. <= DISPATCH_LEVEL. */
+FORCEINLINE KIRQL KiLockDispatcher(VOID)
+{
+    KIRQL oldIrql = KiRaiseIrql(DISPATCH_LEVEL);
+
+    KiAcquireLockAtDpcLevel(&KiDispatcherLock);
+    return oldIrql;
+}
+
+/* A better thread than this one stands by here: the switch, now or when the IRQL falls. */
+VOID KiPreempt(KIRQL OldIrql);
+
+/* Frees it. A thread that was readied meanwhile may preempt the caller here. */
+FORCEINLINE VOID KiUnlockDispatcher(KIRQL OldIrql)
+{
+    if (KI_UNLIKELY(KeGetCurrentPrcb()->NextThread != NULL))
+        KiPreempt(OldIrql);
+    KiReleaseLockFromDpcLevel(&KiDispatcherLock);
+    KiLowerIrql(OldIrql);
+}
 
 /* Makes a thread that will run StartRoutine(StartContext) on its own stack. No lock. */
 VOID KiInitializeThread(PKTHREAD Thread, PVOID StackTop, PKSTART_ROUTINE StartRoutine,

@@ -53,6 +53,29 @@ VOID KeInitializeMutant(PRKMUTANT Mutant, BOOLEAN InitialOwner)
 }
 
 /*
+ * What a satisfied wait does to a mutex, which is free or Thread's already.
+ *
+ * IRQL:    DISPATCH_LEVEL (not checked)
+ * Locks:   the dispatcher lock is held
+ * Context: Thread itself, or any while it waits
+ * Returns: STATUS_WAIT_0, or STATUS_ABANDONED_WAIT_0
+ * Source:  contract T-KMUTEX-2, T-KMUTEX-4, T-KMUTEX-6
+ */
+LONG64 KiTakeMutant(PKMUTANT Mutant, PKTHREAD Thread)
+{
+    BOOLEAN abandoned = Mutant->Abandoned;
+
+    if (Mutant->Header.SignalState-- == 1) {
+        Mutant->OwnerThread = Thread;
+        Mutant->Raised = Thread->WaitIrql >= DISPATCH_LEVEL;
+        Mutant->Abandoned = FALSE;
+        InsertTailList(&Thread->MutantList, &Mutant->MutantListEntry);
+        Thread->KernelApcDisable -= Mutant->ApcDisable;
+    }
+    return abandoned ? STATUS_ABANDONED_WAIT_0 : STATUS_WAIT_0;
+}
+
+/*
  * Free again: whoever waits longest gets it.
  *
  * IRQL:    DISPATCH_LEVEL (not checked)

@@ -14,6 +14,7 @@ KPCR KiBootPcr = {
 };
 
 volatile CCHAR KeNumberProcessors = 1;
+KAFFINITY KiActiveProcessors = 1;
 
 static VOID InitializeQueues(PKPRCB Prcb)
 {
@@ -106,7 +107,5 @@ ULONG KeQueryMaximumProcessorCountEx(USHORT GroupNumber)
  */
 KAFFINITY KeQueryActiveProcessors(VOID)
 {
-    ULONG count = (ULONG)KeNumberProcessors;
-
-    return count == 64 ? ~(KAFFINITY)0 : ((KAFFINITY)1 << count) - 1;
+    return KiActiveProcessors;
 }

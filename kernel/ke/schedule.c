@@ -16,31 +16,8 @@
 
 KSPIN_LOCK KiDispatcherLock;
 
-/*
- * IRQL:    <= DISPATCH_LEVEL (not checked)
- * Locks:   returns with the dispatcher lock held
- * Context: any
- * Returns: the earlier IRQL
- */
-KIRQL KiLockDispatcher(VOID)
-{
-    KIRQL oldIrql = KiRaiseIrql(DISPATCH_LEVEL);
-
-    KeAcquireSpinLockAtDpcLevel(&KiDispatcherLock);
-    return oldIrql;
-}
-
-/*
- * IRQL:    DISPATCH_LEVEL (not checked)
- * Locks:   frees the dispatcher lock
- * Context: any; a thread that was readied meanwhile may preempt the caller here
- * Returns: nothing
- */
-VOID KiUnlockDispatcher(KIRQL OldIrql)
-{
-    KeReleaseSpinLockFromDpcLevel(&KiDispatcherLock);
-    KiLowerIrql(OldIrql);
-}
+/* The processors that have a thread in a ready list. The dispatcher lock. */
+static KAFFINITY ReadyProcessors;
 
 static KAFFINITY AllowedProcessors(const KTHREAD *Thread)
 {
@@ -71,27 +48,36 @@ static VOID Enqueue(PKTHREAD Thread, BOOLEAN First)
     else
         InsertTailList(list, &Thread->ReadyListEntry);
     prcb->ReadySummary |= 1u << Thread->Priority;
+    ReadyProcessors |= (KAFFINITY)1 << prcb->Number;
 }
 
 static VOID Dequeue(PKTHREAD Thread)
 {
     PKPRCB prcb = KiProcessorBlock[Thread->LastProcessor];
 
-    if (RemoveEntryList(&Thread->ReadyListEntry))
-        prcb->ReadySummary &= ~(1u << Thread->Priority);
+    if (!RemoveEntryList(&Thread->ReadyListEntry))
+        return;
+    prcb->ReadySummary &= ~(1u << Thread->Priority);
+    if (!prcb->ReadySummary)
+        ReadyProcessors &= ~((KAFFINITY)1 << prcb->Number);
 }
 
 /* The processor on which Thread displaces the least; on a tie the one where it ran last. */
 static ULONG ChooseProcessor(const KTHREAD *Thread)
 {
-    KAFFINITY allowed = AllowedProcessors(Thread) & KeQueryActiveProcessors();
+    KAFFINITY allowed = AllowedProcessors(Thread) & KiActiveProcessors;
     ULONG best = MayRunOn(Thread, Thread->LastProcessor) ? Thread->LastProcessor
                                                          : (ULONG)__builtin_ctzll(allowed);
+    CHAR least = PriorityOn(best);
 
-    for (; allowed; allowed &= allowed - 1) {
+    for (allowed &= ~((KAFFINITY)1 << best); allowed && least > IDLE_PRIORITY;
+         allowed &= allowed - 1) {
         ULONG processor = (ULONG)__builtin_ctzll(allowed);
-        if (PriorityOn(processor) < PriorityOn(best))
+        CHAR priority = PriorityOn(processor);
+        if (priority < least) {
             best = processor;
+            least = priority;
+        }
     }
     return best;
 }
@@ -99,7 +85,9 @@ static ULONG ChooseProcessor(const KTHREAD *Thread)
 static VOID ReadyElsewhere(PKTHREAD Thread);
 
 /*
- * Lets Thread run as soon as its priority allows.
+ * Lets Thread run as soon as its priority allows. If it stands by for this very processor, nothing
+ * is requested: whoever frees the dispatcher lock makes the switch (KiUnlockDispatcher), or in a
+ * DPC, or when timers expire, the end of the drain does.
  *
  * IRQL:    DISPATCH_LEVEL (not checked)
  * Locks:   the dispatcher lock is held
@@ -121,7 +109,8 @@ VOID KiReadyThread(PKTHREAD Thread)
 
     prcb->NextThread = Thread;
     Thread->State = ThreadStandby;
-    KiRequestDispatch(prcb);
+    if (prcb != KeGetCurrentPrcb())
+        KiRequestDispatch(prcb);
     if (displaced) {
         Enqueue(displaced, TRUE);
         ReadyElsewhere(displaced);
@@ -165,8 +154,10 @@ static PKTHREAD BestReady(PKPRCB Prcb, LONG Above)
 {
     PKTHREAD best = BestIn(Prcb, Prcb->Number, Above);
 
-    for (LONG n = 0; n < KeNumberProcessors; n++) {
-        PKTHREAD other = BestIn(KiProcessorBlock[n], Prcb->Number, best ? best->Priority : Above);
+    for (KAFFINITY others = ReadyProcessors & ~((KAFFINITY)1 << Prcb->Number); others;
+         others &= others - 1) {
+        PKTHREAD other = BestIn(KiProcessorBlock[__builtin_ctzll(others)], Prcb->Number,
+                                best ? best->Priority : Above);
         if (other)
             best = other;
     }
@@ -281,6 +272,30 @@ static VOID EndQuantum(PKPRCB Prcb, PKTHREAD Thread)
 }
 
 /*
+ * A better thread than the caller's stands by here, and the caller is about to free the dispatcher
+ * lock. Below DISPATCH_LEVEL it gives way at once; DPCs that wait come first, and so the switch is
+ * left to their interrupt. At DISPATCH_LEVEL that interrupt comes when the IRQL falls, and in a DPC
+ * the drain, which has it under way, makes the switch at its end.
+ *
+ * IRQL:    DISPATCH_LEVEL (not checked)
+ * Locks:   the dispatcher lock is held, and is held again at the return
+ * Context: any; below DISPATCH_LEVEL a thread
+ * Returns: when this thread runs again
+ * Source:  contract T-THREAD-2, T-DISP-3, T-IRQL-8, T-KeLowerIrql-4
+ */
+VOID KiPreempt(KIRQL OldIrql)
+{
+    PKPRCB prcb = KeGetCurrentPrcb();
+
+    if (OldIrql >= DISPATCH_LEVEL || prcb->DpcData.DispatchRequested) {
+        KiRequestDispatch(prcb);
+        return;
+    }
+    PutBack(prcb, prcb->CurrentThread, TRUE);
+    KiSwitchAway();
+}
+
+/*
  * The last work of the dispatch interrupt: a thread that stands by, or the end of a quantum.
  *
  * IRQL:    DISPATCH_LEVEL (not checked)
@@ -293,7 +308,7 @@ VOID KiDispatchThreads(PKPRCB Prcb)
 {
     if (!Prcb->NextThread && !Prcb->QuantumEnd)
         return;
-    KeAcquireSpinLockAtDpcLevel(&KiDispatcherLock);
+    KiAcquireLockAtDpcLevel(&KiDispatcherLock);
 
     PKTHREAD thread = Prcb->CurrentThread;
     BOOLEAN quantumEnd = Prcb->QuantumEnd;
@@ -304,7 +319,7 @@ VOID KiDispatchThreads(PKPRCB Prcb)
         PutBack(Prcb, thread, !quantumEnd);
         KiSwitchAway();
     }
-    KeReleaseSpinLockFromDpcLevel(&KiDispatcherLock);
+    KiReleaseLockFromDpcLevel(&KiDispatcherLock);
 }
 
 /*
@@ -394,8 +409,8 @@ KAFFINITY KeSetSystemAffinityThreadEx(KAFFINITY Affinity)
     PKTHREAD thread = prcb->CurrentThread;
     KAFFINITY former = thread->SystemAffinity;
 
-    if (Affinity & KeQueryActiveProcessors()) {
-        thread->SystemAffinity = Affinity & KeQueryActiveProcessors();
+    if (Affinity & KiActiveProcessors) {
+        thread->SystemAffinity = Affinity & KiActiveProcessors;
         if (!MayRunOn(thread, prcb->Number))
             ChooseAgain(prcb);
     }
@@ -420,7 +435,7 @@ VOID KeRevertToUserAffinityThreadEx(KAFFINITY Affinity)
     PKPRCB prcb = KeGetCurrentPrcb();
     PKTHREAD thread = prcb->CurrentThread;
 
-    thread->SystemAffinity = Affinity & KeQueryActiveProcessors();
+    thread->SystemAffinity = Affinity & KiActiveProcessors;
     if (!MayRunOn(thread, prcb->Number))
         ChooseAgain(prcb);
     KiUnlockDispatcher(oldIrql);

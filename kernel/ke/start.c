@@ -54,6 +54,7 @@ static VOID StartOthers(VOID)
             ArchPause();
     }
     KeNumberProcessors = (CCHAR)count;
+    KiActiveProcessors = ~(KAFFINITY)0 >> (64 - count);
     DbgPrint("%u processor%s, clock %s, counter %I64u Hz\n", count, count == 1 ? "" : "s",
              ArchClockName(), ArchCounterFrequency);
 }

@@ -17,6 +17,8 @@ static VOID InitializeThread(PKTHREAD Thread, PVOID StackTop, SIZE_T StackSize)
     InitializeListHead(&Thread->ApcLists[1]);
     KiInitializeTimer(&Thread->Timer, NotificationTimer);
     Thread->TimeoutBlock.Thread = Thread;
+    Thread->TimeoutBlock.WaitType = WaitAny;
+    Thread->TimeoutBlock.WaitKey = STATUS_TIMEOUT;
     Thread->StackBase = StackTop;
     Thread->StackLimit = (PCHAR)StackTop - StackSize;
     Thread->Affinity = ~(KAFFINITY)0;

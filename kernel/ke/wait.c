@@ -1,179 +1,9 @@
 /*
- * Waiting for dispatcher objects. Objects, wait blocks and threads' states are under the
- * dispatcher lock; a waiting thread has one block in the list of each object it waits for, and
- * one in the list of its own timer if there is a time-out: a time-out is one more object.
+ * Waiting for dispatcher objects: what the thread that waits does. signal.c has the other side, and
+ * says what lies in which list.
  */
 #include "ke.h"
-
-static PKMUTANT AsMutant(PDISPATCHER_HEADER Object)
-{
-    return CONTAINING_RECORD(Object, KMUTANT, Header);
-}
-
-/* Could Thread's wait for Object end now? The owner of a mutex can always have it once more. */
-static BOOLEAN IsSignaledFor(PDISPATCHER_HEADER Object, PKTHREAD Thread)
-{
-    return Object->SignalState > 0 ||
-           (Object->Type == MutantObject && AsMutant(Object)->OwnerThread == Thread);
-}
-
-static LONG64 ConsumeMutant(PKMUTANT Mutant, PKTHREAD Thread)
-{
-    BOOLEAN abandoned = Mutant->Abandoned;
-
-    if (Mutant->Header.SignalState-- == 1) {
-        Mutant->OwnerThread = Thread;
-        Mutant->Raised = Thread->WaitIrql >= DISPATCH_LEVEL;
-        Mutant->Abandoned = FALSE;
-        InsertTailList(&Thread->MutantList, &Mutant->MutantListEntry);
-        Thread->KernelApcDisable -= Mutant->ApcDisable;
-    }
-    return abandoned ? STATUS_ABANDONED_WAIT_0 : STATUS_WAIT_0;
-}
-
-/* What a satisfied wait does to the object. Returns the base of the wait's status. */
-static LONG64 Consume(PDISPATCHER_HEADER Object, PKTHREAD Thread)
-{
-    switch (Object->Type) {
-    case EventSynchronizationObject:
-    case TimerSynchronizationObject:
-        Object->SignalState = 0;
-        break;
-    case SemaphoreObject:
-        Object->SignalState--;
-        break;
-    case MutantObject:
-        return ConsumeMutant(AsMutant(Object), Thread);
-    default:
-        break;
-    }
-    return STATUS_WAIT_0;
-}
-
-/*
- * Satisfies the wait that Blocks describe if that is possible now. Any: the first object that is
- * signaled; All: only all of them together (T-WAIT-5..6).
- */
-static BOOLEAN TrySatisfy(PKTHREAD Thread, ULONG Count, WAIT_TYPE Type, PKWAIT_BLOCK Blocks,
-                          PLONG64 Status)
-{
-    ULONG signaled = 0;
-
-    for (ULONG n = 0; n < Count; n++) {
-        if (!IsSignaledFor(Blocks[n].Object, Thread))
-            continue;
-        if (Type == WaitAny) {
-            *Status = Consume(Blocks[n].Object, Thread) + n;
-            return TRUE;
-        }
-        signaled++;
-    }
-    if (Type == WaitAny || signaled != Count)
-        return FALSE;
-    *Status = STATUS_WAIT_0;
-    for (ULONG n = 0; n < Count; n++) {
-        LONG64 base = Consume(Blocks[n].Object, Thread);
-        if (base != STATUS_WAIT_0 && *Status == STATUS_WAIT_0)
-            *Status = base + n;
-    }
-    return TRUE;
-}
-
-static VOID LinkBlocks(PKTHREAD Thread)
-{
-    for (ULONG n = 0; n < Thread->WaitCount; n++) {
-        PDISPATCHER_HEADER object = Thread->WaitBlocks[n].Object;
-        InsertTailList(&object->WaitListHead, &Thread->WaitBlocks[n].WaitListEntry);
-    }
-    if (Thread->TimeoutBlock.Object)
-        InsertTailList(&Thread->Timer.Header.WaitListHead, &Thread->TimeoutBlock.WaitListEntry);
-}
-
-static VOID UnlinkBlocks(PKTHREAD Thread)
-{
-    for (ULONG n = 0; n < Thread->WaitCount; n++)
-        RemoveEntryList(&Thread->WaitBlocks[n].WaitListEntry);
-    if (Thread->TimeoutBlock.Object)
-        RemoveEntryList(&Thread->TimeoutBlock.WaitListEntry);
-}
-
-/* Above its base priority by Increment, but not real-time. Each quantum it uses takes one away. */
-static VOID Boost(PKTHREAD Thread, KPRIORITY Increment)
-{
-    KPRIORITY room = LOW_REALTIME_PRIORITY - 1 - Thread->BasePriority;
-    KPRIORITY boosted = Thread->BasePriority + (Increment < room ? Increment : room);
-
-    if (Thread->Priority < boosted)
-        Thread->Priority = (CHAR)boosted;
-}
-
-/*
- * IRQL:    DISPATCH_LEVEL (not checked)
- * Locks:   the dispatcher lock is held
- * Context: any; Thread waits
- * Returns: nothing
- * Source:  contract T-DISP-2, T-THREAD-3
- */
-VOID KiEndWait(PKTHREAD Thread, LONG64 Status, KPRIORITY Increment)
-{
-    KD_TRACE(KD_CLASS_FLOW, TraceThreadWake, Thread, Status, 0);
-    UnlinkBlocks(Thread);
-    Thread->WaitStatus = Status;
-    if (Increment > 0 && Thread->BasePriority < LOW_REALTIME_PRIORITY)
-        Boost(Thread, Increment);
-    KiReadyThread(Thread);
-}
-
-/* Ends the wait of a block's thread if the block's object, just signaled, allows it. */
-static BOOLEAN ReleaseOne(PKWAIT_BLOCK Block, KPRIORITY Increment)
-{
-    PKTHREAD thread = Block->Thread;
-    LONG64 status = STATUS_TIMEOUT;
-
-    if (Block != &thread->TimeoutBlock &&
-        !TrySatisfy(thread, thread->WaitCount, thread->WaitType, thread->WaitBlocks, &status))
-        return FALSE;
-    KiEndWait(thread, status, Increment);
-    return TRUE;
-}
-
-/*
- * Releases the waiters of an object, the longest waiting first, as long as it stays signaled.
- *
- * IRQL:    DISPATCH_LEVEL (not checked)
- * Locks:   the dispatcher lock is held
- * Context: any
- * Returns: nothing
- * Source:  contract T-DISP-1..2
- */
-VOID KiReleaseWaiters(PDISPATCHER_HEADER Object, KPRIORITY Increment)
-{
-    PLIST_ENTRY entry = Object->WaitListHead.Flink;
-
-    while (Object->SignalState > 0 && entry != &Object->WaitListHead) {
-        PKWAIT_BLOCK block = CONTAINING_RECORD(entry, KWAIT_BLOCK, WaitListEntry);
-        /* A released thread may have had several blocks in this list: from the start again. */
-        entry = ReleaseOne(block, Increment) ? Object->WaitListHead.Flink : entry->Flink;
-    }
-}
-
-/*
- * Signals a timer that has expired, for its waiters. Nothing of it is touched after the lock is
- * freed: a thread that finds it signaled may free it.
- *
- * IRQL:    DISPATCH_LEVEL (not checked)
- * Locks:   takes the dispatcher lock; the timer table's lock is held
- * Context: timer expiry
- * Returns: nothing
- * Source:  contract T-TMR-10..11
- */
-VOID KiSignalTimer(PKTIMER Timer)
-{
-    KeAcquireSpinLockAtDpcLevel(&KiDispatcherLock);
-    Timer->Header.SignalState = 1;
-    KiReleaseWaiters(&Timer->Header, IO_NO_INCREMENT);
-    KeReleaseSpinLockFromDpcLevel(&KiDispatcherLock);
-}
+#include "ke/wait.h"
 
 /* T-WAIT-IRQL-1, T-TDPC-3: who may not block, must not wait. */
 static VOID RefuseToBlock(PVOID Object, KIRQL Irql, PLARGE_INTEGER Timeout)
@@ -189,32 +19,69 @@ static VOID RefuseToBlock(PVOID Object, KIRQL Irql, PLARGE_INTEGER Timeout)
                  (ULONG_PTR)&Irql, (ULONG_PTR)Object, (ULONG_PTR)Timeout);
 }
 
-static VOID PrepareBlocks(PKTHREAD Thread, ULONG Count, PVOID Objects[], PKWAIT_BLOCK Blocks)
+/* Only a timer can become signaled without the dispatcher lock. */
+static BOOLEAN IsTimer(PDISPATCHER_HEADER Object)
 {
-    for (ULONG n = 0; n < Count; n++)
-        Blocks[n] = (KWAIT_BLOCK){.Thread = Thread, .Object = Objects[n]};
-    Thread->WaitBlocks = Blocks;
-    Thread->WaitCount = Count;
+    return Object->Type == TimerNotificationObject || Object->Type == TimerSynchronizationObject;
+}
+
+static VOID PrepareBlock(PKTHREAD Thread, ULONG Index, PVOID Object, WAIT_TYPE Type)
+{
+    PKWAIT_BLOCK block = &Thread->WaitBlocks[Index];
+
+    block->WaitType = (UCHAR)Type;
+    block->WaitKey = (USHORT)Index;
+    block->Thread = Thread;
+    block->Object = Object;
+}
+
+/* Joins the lists of all objects. Returns whether a timer is among them. */
+static BOOLEAN LinkBlocks(PKTHREAD Thread)
+{
+    BOOLEAN timer = FALSE;
+
+    for (PKWAIT_BLOCK block = Thread->WaitBlocks; block < Thread->WaitBlocks + Thread->WaitCount;
+         block++) {
+        PDISPATCHER_HEADER object = block->Object;
+        InsertTailList(&object->WaitListHead, &block->WaitListEntry);
+        timer |= IsTimer(object);
+    }
+    if (Thread->TimeoutBlock.Object) {
+        InsertTailList(&Thread->Timer.Header.WaitListHead, &Thread->TimeoutBlock.WaitListEntry);
+        timer = TRUE;
+    }
+    return timer;
+}
+
+/* Satisfies the wait by the first object that is signaled (T-WAIT-5). */
+static BOOLEAN SatisfyAny(PKTHREAD Thread)
+{
+    for (PKWAIT_BLOCK block = Thread->WaitBlocks; block < Thread->WaitBlocks + Thread->WaitCount;
+         block++) {
+        if (KiIsSignaledFor(block->Object, Thread)) {
+            Thread->WaitStatus = KiConsume(block->Object, Thread) + block->WaitKey;
+            return TRUE;
+        }
+    }
+    return FALSE;
 }
 
 /* Ends the wait without a sleep, if an object or the time-out allows it already. */
-static BOOLEAN IsOver(PKTHREAD Thread, BOOLEAN TimerSet)
+static BOOLEAN IsOver(PKTHREAD Thread)
 {
-    LONG64 status;
-
-    if (Thread->WaitCount &&
-        TrySatisfy(Thread, Thread->WaitCount, Thread->WaitType, Thread->WaitBlocks, &status))
-        Thread->WaitStatus = status;
-    else if (TimerSet && Thread->Timer.Header.SignalState > 0)
-        Thread->WaitStatus = STATUS_TIMEOUT;
-    else
+    if (Thread->WaitType == WaitAny ? SatisfyAny(Thread)
+                                    : KiSatisfyAll(Thread, &Thread->WaitStatus))
+        return TRUE;
+    if (!Thread->TimeoutBlock.Object || Thread->Timer.Header.SignalState <= 0)
         return FALSE;
+    Thread->WaitStatus = STATUS_TIMEOUT;
     return TRUE;
 }
 
 /*
- * Joins the lists of all objects. A timer, the time-out's or another, expires without the
- * dispatcher lock, so it may have done so between our look at it and our joining its list:
+ * Joins the lists of all objects, if none has been signaled meanwhile. A timer, the time-out's or
+ * another, expires without the dispatcher lock, so it may have done so between our look at it and
+ * our joining its list:
  *
  *     waiter (dispatcher lock)            expiry (timer table's lock)
  *     timer not signaled
@@ -225,14 +92,14 @@ static BOOLEAN IsOver(PKTHREAD Thread, BOOLEAN TimerSet)
  *
  * Each side writes, then reads what the other writes: at least one of them notices.
  */
-static BOOLEAN Join(PKTHREAD Thread, BOOLEAN TimerSet)
+static BOOLEAN Join(PKTHREAD Thread)
 {
-    Thread->TimeoutBlock.Object = TimerSet ? &Thread->Timer : NULL;
-    LinkBlocks(Thread);
-    KeMemoryBarrier();
-    if (!IsOver(Thread, TimerSet))
+    if (!LinkBlocks(Thread))
         return TRUE;
-    UnlinkBlocks(Thread);
+    KeMemoryBarrier();
+    if (!IsOver(Thread))
+        return TRUE;
+    KiUnlinkBlocks(Thread);
     return FALSE;
 }
 
@@ -253,13 +120,13 @@ static BOOLEAN IsCalledAway(PKTHREAD Thread, BOOLEAN MayBlock)
 }
 
 /* One look under the lock, and one sleep if there is nothing to have. FALSE: not over yet. */
-static BOOLEAN WaitOnce(PKTHREAD Thread, BOOLEAN TimerSet, BOOLEAN MayBlock)
+static BOOLEAN WaitOnce(PKTHREAD Thread, BOOLEAN MayBlock)
 {
-    if (IsOver(Thread, TimerSet) || IsCalledAway(Thread, MayBlock))
+    if (IsOver(Thread) || IsCalledAway(Thread, MayBlock))
         return TRUE;
     if (!MayBlock)
         return FALSE;
-    if (Join(Thread, TimerSet)) {
+    if (Join(Thread)) {
         Thread->State = ThreadWaiting;
         KD_TRACE(KD_CLASS_FLOW, TraceThreadWait, Thread->WaitCount ? Thread->WaitBlocks->Object : 0,
                  Thread->WaitReason, Thread->WaitCount);
@@ -274,24 +141,23 @@ static BOOLEAN WaitOnce(PKTHREAD Thread, BOOLEAN TimerSet, BOOLEAN MayBlock)
  */
 static NTSTATUS WaitOrApc(PKTHREAD Thread, PLARGE_INTEGER Timeout)
 {
-    BOOLEAN timerSet = FALSE, done;
+    BOOLEAN mayBlock = !Timeout;
 
-    do {
-        BOOLEAN mayBlock = !Timeout || timerSet;
-
-        KiLockDispatcher();
-        done = WaitOnce(Thread, timerSet, mayBlock);
-        if (!done && Timeout && Timeout->QuadPart == 0) {
+    Thread->TimeoutBlock.Object = NULL;
+    KiAcquireLockAtDpcLevel(&KiDispatcherLock);
+    while (!WaitOnce(Thread, mayBlock)) {
+        if (Timeout->QuadPart == 0) {
             Thread->WaitStatus = STATUS_TIMEOUT;
-            done = TRUE;
+            break;
         }
-        KeReleaseSpinLockFromDpcLevel(&KiDispatcherLock);
-        if (!done && !mayBlock) {
-            KeSetTimer(&Thread->Timer, *Timeout, NULL);
-            timerSet = TRUE;
-        }
-    } while (!done);
-    if (timerSet)
+        KiReleaseLockFromDpcLevel(&KiDispatcherLock);
+        KeSetTimer(&Thread->Timer, *Timeout, NULL);
+        Thread->TimeoutBlock.Object = &Thread->Timer;
+        mayBlock = TRUE;
+        KiAcquireLockAtDpcLevel(&KiDispatcherLock);
+    }
+    KiReleaseLockFromDpcLevel(&KiDispatcherLock);
+    if (Thread->TimeoutBlock.Object)
         KeCancelTimer(&Thread->Timer);
     return (NTSTATUS)Thread->WaitStatus;
 }
@@ -386,34 +252,10 @@ static VOID CheckObject(PKTHREAD Thread, PDISPATCHER_HEADER Object, KPROCESSOR_M
                    (PVOID)Object >= Thread->StackBase,
                DRIVER_VERIFIER_DETECTED_VIOLATION, 0x123, Object, 0, 0);
     UNREFERENCED_PARAMETER(WaitMode);
-    if (Object->Type == MutantObject && AsMutant(Object)->OwnerThread == Thread &&
+    if (Object->Type == MutantObject && KiAsMutant(Object)->OwnerThread == Thread &&
         Object->SignalState < -MAXLONG)
         KeBugCheckEx(KMODE_EXCEPTION_NOT_HANDLED, (ULONG)STATUS_MUTANT_LIMIT_EXCEEDED,
                      (ULONG_PTR)__builtin_return_address(0), (ULONG_PTR)Object, 0);
-}
-
-/*
- * The end of KeSetEvent and its kin: restores the IRQL, or keeps it at DISPATCH_LEVEL for the wait
- * that must follow at once (BeginWait). No object is touched after the lock has been freed: a
- * released waiter may free it.
- *
- * IRQL:    DISPATCH_LEVEL (not checked)
- * Locks:   frees the dispatcher lock
- * Context: any; with Wait a thread
- * Returns: nothing
- * Source:  contract T-KeSetEvent-3, T-WAIT-IRQL-3
- */
-VOID KiFinishSignal(KIRQL OldIrql, BOOLEAN Wait)
-{
-    PKTHREAD thread = KeGetCurrentThread();
-
-    if (!Wait) {
-        KiUnlockDispatcher(OldIrql);
-        return;
-    }
-    thread->WaitNext = TRUE;
-    thread->WaitIrql = OldIrql;
-    KeReleaseSpinLockFromDpcLevel(&KiDispatcherLock);
 }
 
 /*
@@ -432,6 +274,15 @@ static KIRQL BeginWait(PKTHREAD Thread, PVOID Object, PLARGE_INTEGER Timeout)
     KiRaiseIrql(DISPATCH_LEVEL);
     Thread->WaitIrql = oldIrql;
     return oldIrql;
+}
+
+static VOID Describe(PKTHREAD Thread, WAIT_TYPE Type, KWAIT_REASON Reason, KPROCESSOR_MODE WaitMode,
+                     BOOLEAN Alertable)
+{
+    Thread->WaitType = Type;
+    Thread->WaitReason = Reason;
+    Thread->WaitMode = WaitMode;
+    Thread->Alertable = Alertable;
 }
 
 static BOOLEAN HasDuplicate(ULONG Count, PVOID Objects[])
@@ -472,11 +323,11 @@ NTSTATUS KeWaitForMultipleObjects(ULONG Count, PVOID Object[], WAIT_TYPE WaitTyp
         KiLowerIrql(oldIrql);
         return STATUS_INVALID_PARAMETER_MIX;
     }
-    thread->WaitType = WaitType;
-    thread->WaitReason = WaitReason;
-    thread->WaitMode = WaitMode;
-    thread->Alertable = Alertable;
-    PrepareBlocks(thread, Count, Object, WaitBlockArray ? WaitBlockArray : thread->OwnWaitBlocks);
+    Describe(thread, WaitType, WaitReason, WaitMode, Alertable);
+    thread->WaitCount = Count;
+    thread->WaitBlocks = WaitBlockArray ? WaitBlockArray : thread->OwnWaitBlocks;
+    for (ULONG n = 0; n < Count; n++)
+        PrepareBlock(thread, n, Object[n], WaitType);
     return Wait(thread, Timeout, oldIrql);
 }
 
@@ -492,8 +343,15 @@ NTSTATUS KeWaitForMultipleObjects(ULONG Count, PVOID Object[], WAIT_TYPE WaitTyp
 NTSTATUS KeWaitForSingleObject(PVOID Object, KWAIT_REASON WaitReason, KPROCESSOR_MODE WaitMode,
                                BOOLEAN Alertable, PLARGE_INTEGER Timeout)
 {
-    return KeWaitForMultipleObjects(1, &Object, WaitAny, WaitReason, WaitMode, Alertable, Timeout,
-                                    NULL);
+    PKTHREAD thread = KeGetCurrentThread();
+
+    CheckObject(thread, Object, WaitMode);
+    KIRQL oldIrql = BeginWait(thread, Object, Timeout);
+    Describe(thread, WaitAny, WaitReason, WaitMode, Alertable);
+    thread->WaitCount = 1;
+    thread->WaitBlocks = thread->OwnWaitBlocks;
+    PrepareBlock(thread, 0, Object, WaitAny);
+    return Wait(thread, Timeout, oldIrql);
 }
 
 /*
@@ -514,11 +372,8 @@ NTSTATUS KeDelayExecutionThread(KPROCESSOR_MODE WaitMode, BOOLEAN Alertable,
     if ((KeGetCurrentIrql() > APC_LEVEL && !thread->WaitNext) || KiKeepsDispatchRules())
         RefuseToBlock(Interval, KeGetCurrentIrql(), Interval);
     KIRQL oldIrql = BeginWait(thread, Interval, Interval);
-    thread->WaitType = WaitAny;
-    thread->WaitReason = DelayExecution;
-    thread->WaitMode = WaitMode;
-    thread->Alertable = Alertable;
-    PrepareBlocks(thread, 0, NULL, NULL);
+    Describe(thread, WaitAny, DelayExecution, WaitMode, Alertable);
+    thread->WaitCount = 0;
     if (Interval->QuadPart == 0) {
         KeGetCurrentPrcb()->QuantumEnd = TRUE;
         KiRequestDispatch(KeGetCurrentPrcb());

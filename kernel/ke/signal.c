@@ -1,0 +1,155 @@
+/*
+ * Signals: what the threads that wait for an object get when its state rises. Objects, wait blocks
+ * and threads' states are under the dispatcher lock; a waiting thread has one block in the list of
+ * each object it waits for, and one in the list of its own timer if there is a time-out: a time-out
+ * is one more object.
+ */
+#include "ke.h"
+#include "ke/wait.h"
+
+/*
+ * IRQL:    DISPATCH_LEVEL (not checked)
+ * Locks:   the dispatcher lock is held
+ * Context: Thread itself, or any while it waits
+ * Returns: TRUE if the wait is over (wait.h)
+ * Source:  contract T-WAIT-5..6
+ */
+BOOLEAN KiSatisfyAll(PKTHREAD Thread, PLONG64 Status)
+{
+    if (!Thread->WaitCount)
+        return FALSE;
+    for (ULONG n = 0; n < Thread->WaitCount; n++) {
+        if (!KiIsSignaledFor(Thread->WaitBlocks[n].Object, Thread))
+            return FALSE;
+    }
+    *Status = STATUS_WAIT_0;
+    for (ULONG n = 0; n < Thread->WaitCount; n++) {
+        LONG64 base = KiConsume(Thread->WaitBlocks[n].Object, Thread);
+        if (base != STATUS_WAIT_0 && *Status == STATUS_WAIT_0)
+            *Status = base + n;
+    }
+    return TRUE;
+}
+
+/*
+ * IRQL:    DISPATCH_LEVEL (not checked)
+ * Locks:   the dispatcher lock is held
+ * Context: Thread itself, or any while it waits
+ * Returns: nothing
+ */
+VOID KiUnlinkBlocks(PKTHREAD Thread)
+{
+    for (PKWAIT_BLOCK block = Thread->WaitBlocks; block < Thread->WaitBlocks + Thread->WaitCount;
+         block++)
+        RemoveEntryList(&block->WaitListEntry);
+    if (Thread->TimeoutBlock.Object)
+        RemoveEntryList(&Thread->TimeoutBlock.WaitListEntry);
+}
+
+/* Above its base priority by Increment, but not real-time. Each quantum it uses takes one away. */
+static VOID Boost(PKTHREAD Thread, KPRIORITY Increment)
+{
+    KPRIORITY room = LOW_REALTIME_PRIORITY - 1 - Thread->BasePriority;
+    KPRIORITY boosted = Thread->BasePriority + (Increment < room ? Increment : room);
+
+    if (Thread->Priority < boosted)
+        Thread->Priority = (CHAR)boosted;
+}
+
+/*
+ * IRQL:    DISPATCH_LEVEL (not checked)
+ * Locks:   the dispatcher lock is held
+ * Context: any; Thread waits
+ * Returns: nothing
+ * Source:  contract T-DISP-2, T-THREAD-3
+ */
+VOID KiEndWait(PKTHREAD Thread, LONG64 Status, KPRIORITY Increment)
+{
+    KD_TRACE(KD_CLASS_FLOW, TraceThreadWake, Thread, Status, 0);
+    KiUnlinkBlocks(Thread);
+    Thread->WaitStatus = Status;
+    if (Increment > 0 && Thread->BasePriority < LOW_REALTIME_PRIORITY)
+        Boost(Thread, Increment);
+    KiReadyThread(Thread);
+}
+
+/*
+ * Ends the wait of a block's thread if the block's object, just signaled, allows it. A wait for any
+ * ends with the object that comes first: none was signaled before, or the thread would not wait.
+ */
+static BOOLEAN ReleaseOne(PKWAIT_BLOCK Block, KPRIORITY Increment)
+{
+    PKTHREAD thread = Block->Thread;
+    LONG64 status;
+
+    if (Block->WaitType == WaitAny)
+        status = KiConsume(Block->Object, thread) + Block->WaitKey;
+    else if (!KiSatisfyAll(thread, &status))
+        return FALSE;
+    KiEndWait(thread, status, Increment);
+    return TRUE;
+}
+
+/*
+ * Releases the waiters of an object, the longest waiting first, as long as it stays signaled.
+ *
+ * IRQL:    DISPATCH_LEVEL (not checked)
+ * Locks:   the dispatcher lock is held
+ * Context: any
+ * Returns: nothing
+ * Source:  contract T-DISP-1..2
+ */
+VOID KiReleaseWaiters(PDISPATCHER_HEADER Object, KPRIORITY Increment)
+{
+    PLIST_ENTRY entry = Object->WaitListHead.Flink;
+
+    while (Object->SignalState > 0 && entry != &Object->WaitListHead) {
+        PKWAIT_BLOCK block = CONTAINING_RECORD(entry, KWAIT_BLOCK, WaitListEntry);
+        /* A released thread may have had several blocks in this list: from the start again. */
+        entry = ReleaseOne(block, Increment) ? Object->WaitListHead.Flink : entry->Flink;
+    }
+}
+
+/*
+ * Signals a timer that has expired, for its waiters. Nothing of it is touched after the lock is
+ * freed: a thread that finds it signaled may free it.
+ *
+ * IRQL:    DISPATCH_LEVEL (not checked)
+ * Locks:   takes the dispatcher lock; the timer table's lock is held
+ * Context: timer expiry
+ * Returns: nothing
+ * Source:  contract T-TMR-10..11
+ */
+VOID KiSignalTimer(PKTIMER Timer)
+{
+    KiAcquireLockAtDpcLevel(&KiDispatcherLock);
+    Timer->Header.SignalState = 1;
+    KiReleaseWaiters(&Timer->Header, IO_NO_INCREMENT);
+    KiReleaseLockFromDpcLevel(&KiDispatcherLock);
+}
+
+/*
+ * The end of KeSetEvent and its kin: restores the IRQL, or keeps it at DISPATCH_LEVEL for the wait
+ * that must follow at once (BeginWait). No object is touched after the lock has been freed: a
+ * released waiter may free it.
+ *
+ * IRQL:    DISPATCH_LEVEL (not checked)
+ * Locks:   frees the dispatcher lock
+ * Context: any; with Wait a thread
+ * Returns: nothing
+ * Source:  contract T-KeSetEvent-3, T-WAIT-IRQL-3
+ */
+VOID KiFinishSignal(KIRQL OldIrql, BOOLEAN Wait)
+{
+    PKTHREAD thread = KeGetCurrentThread();
+
+    if (!Wait) {
+        KiUnlockDispatcher(OldIrql);
+        return;
+    }
+    thread->WaitNext = TRUE;
+    thread->WaitIrql = OldIrql;
+    if (KeGetCurrentPrcb()->NextThread)
+        KiRequestDispatch(KeGetCurrentPrcb()); /* for a wait that ends at once */
+    KiReleaseLockFromDpcLevel(&KiDispatcherLock);
+}
