@@ -39,8 +39,8 @@ typedef struct _KTHREAD {
     BOOLEAN System; /* made by kernel/ps; constant */
     LONG Quantum;   /* ticks left; its own processor, CLOCK_LEVEL */
     ULONG LastProcessor;
-    KAFFINITY Affinity;       /* processors that it may run on */
-    KAFFINITY SystemAffinity; /* set by KeSetSystemAffinityThreadEx, or 0 */
+    KAFFINITY Affinity;       /* processors that it may run on now */
+    KAFFINITY SystemAffinity; /* set by KeSetSystemAffinityThreadEx, or 0: all */
     LONG64 WaitStatus;        /* why the last wait has ended */
     KWAIT_REASON WaitReason;
     BOOLEAN Alertable;        /* an alert may end the wait under way */
@@ -432,8 +432,20 @@ VOID KiReleaseWaiters(PDISPATCHER_HEADER Object, KPRIORITY Increment);
 /* The same for a timer that has expired. DISPATCH_LEVEL, the timer table's lock held. */
 VOID KiSignalTimer(PKTIMER Timer);
 
-/* Frees the lock and restores the IRQL, or with Wait leaves it raised for the wait to come. */
-VOID KiFinishSignal(KIRQL OldIrql, BOOLEAN Wait);
+/* Frees the lock, and leaves the IRQL raised for the wait to come. */
+VOID KiKeepIrqlForWait(KIRQL OldIrql);
+
+/*
+ * The end of KeSetEvent and its kin. No object is touched after the lock has been freed: a released
+ * waiter may free it.
+ */
+FORCEINLINE VOID KiFinishSignal(KIRQL OldIrql, BOOLEAN Wait)
+{
+    if (KI_UNLIKELY(Wait))
+        KiKeepIrqlForWait(OldIrql);
+    else
+        KiUnlockDispatcher(OldIrql);
+}
 
 /* Changes a thread's priority, wherever it stands. */
 VOID KiSetPriority(PKTHREAD Thread, CHAR Priority);

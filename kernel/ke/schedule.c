@@ -19,36 +19,29 @@ KSPIN_LOCK KiDispatcherLock;
 /* The processors that have a thread in a ready list. The dispatcher lock. */
 static KAFFINITY ReadyProcessors;
 
-static KAFFINITY AllowedProcessors(const KTHREAD *Thread)
-{
-    return Thread->SystemAffinity ? Thread->SystemAffinity : Thread->Affinity;
-}
-
 static BOOLEAN MayRunOn(const KTHREAD *Thread, ULONG Processor)
 {
-    return AllowedProcessors(Thread) >> Processor & 1;
+    return Thread->Affinity >> Processor & 1;
 }
 
 /* What a newcomer on this processor has to beat. */
-static CHAR PriorityOn(ULONG Processor)
+static CHAR PriorityOn(const KPRCB *Prcb)
 {
-    PKPRCB prcb = KiProcessorBlock[Processor];
-
-    return (prcb->NextThread ? prcb->NextThread : prcb->CurrentThread)->Priority;
+    return (Prcb->NextThread ? Prcb->NextThread : Prcb->CurrentThread)->Priority;
 }
 
-static VOID Enqueue(PKTHREAD Thread, BOOLEAN First)
+/* Into the ready lists of the processor that the thread ran on last, or is to run on. */
+FORCEINLINE VOID Enqueue(PKPRCB Prcb, PKTHREAD Thread, BOOLEAN First)
 {
-    PKPRCB prcb = KiProcessorBlock[Thread->LastProcessor];
-    PLIST_ENTRY list = &prcb->ReadyLists[(UCHAR)Thread->Priority];
+    PLIST_ENTRY list = &Prcb->ReadyLists[(UCHAR)Thread->Priority];
 
     Thread->State = ThreadReady;
     if (First)
         InsertHeadList(list, &Thread->ReadyListEntry);
     else
         InsertTailList(list, &Thread->ReadyListEntry);
-    prcb->ReadySummary |= 1u << Thread->Priority;
-    ReadyProcessors |= (KAFFINITY)1 << prcb->Number;
+    Prcb->ReadySummary |= 1u << Thread->Priority;
+    ReadyProcessors |= (KAFFINITY)1 << Prcb->Number;
 }
 
 static VOID Dequeue(PKTHREAD Thread)
@@ -62,27 +55,47 @@ static VOID Dequeue(PKTHREAD Thread)
         ReadyProcessors &= ~((KAFFINITY)1 << prcb->Number);
 }
 
-/* The processor on which Thread displaces the least; on a tie the one where it ran last. */
-static ULONG ChooseProcessor(const KTHREAD *Thread)
+/* ChooseProcessor, where there is a choice. */
+static __attribute__((noinline)) PKPRCB ChooseAmong(KAFFINITY Allowed, ULONG LastProcessor)
 {
-    KAFFINITY allowed = AllowedProcessors(Thread) & KiActiveProcessors;
-    ULONG best = MayRunOn(Thread, Thread->LastProcessor) ? Thread->LastProcessor
-                                                         : (ULONG)__builtin_ctzll(allowed);
+    BOOLEAN same = Allowed >> LastProcessor & 1;
+    PKPRCB best = KiProcessorBlock[same ? LastProcessor : (ULONG)__builtin_ctzll(Allowed)];
     CHAR least = PriorityOn(best);
 
-    for (allowed &= ~((KAFFINITY)1 << best); allowed && least > IDLE_PRIORITY;
-         allowed &= allowed - 1) {
-        ULONG processor = (ULONG)__builtin_ctzll(allowed);
-        CHAR priority = PriorityOn(processor);
+    for (; Allowed && least > IDLE_PRIORITY; Allowed &= Allowed - 1) {
+        PKPRCB prcb = KiProcessorBlock[__builtin_ctzll(Allowed)];
+        CHAR priority = PriorityOn(prcb);
         if (priority < least) {
-            best = processor;
+            best = prcb;
             least = priority;
         }
     }
     return best;
 }
 
+/* The processor on which Thread displaces the least; on a tie the one where it ran last. */
+FORCEINLINE PKPRCB ChooseProcessor(const KTHREAD *Thread)
+{
+    KAFFINITY allowed = Thread->Affinity & KiActiveProcessors;
+
+    if (allowed == (KAFFINITY)1 << Thread->LastProcessor)
+        return KiProcessorBlock[Thread->LastProcessor];
+    return ChooseAmong(allowed, Thread->LastProcessor);
+}
+
 static VOID ReadyElsewhere(PKTHREAD Thread);
+
+/* Prcb's processor, if it is another one, is told that a thread stands by, and Displaced, if there
+ * is one, does not any more. */
+static __attribute__((noinline)) VOID StandByInstead(PKPRCB Prcb, PKTHREAD Displaced)
+{
+    if (Prcb != KeGetCurrentPrcb())
+        KiRequestDispatch(Prcb);
+    if (Displaced) {
+        Enqueue(Prcb, Displaced, TRUE);
+        ReadyElsewhere(Displaced);
+    }
+}
 
 /*
  * Lets Thread run as soon as its priority allows. If it stands by for this very processor, nothing
@@ -97,24 +110,19 @@ static VOID ReadyElsewhere(PKTHREAD Thread);
  */
 VOID KiReadyThread(PKTHREAD Thread)
 {
-    PKPRCB prcb = KiProcessorBlock[Thread->LastProcessor = ChooseProcessor(Thread)];
-
-    KD_TRACE(KD_CLASS_FLOW, TraceThreadReady, Thread, prcb->Number, Thread->Priority);
-    if (Thread->Priority <= PriorityOn(prcb->Number)) {
-        Enqueue(Thread, FALSE);
-        return;
-    }
-
+    PKPRCB prcb = ChooseProcessor(Thread);
     PKTHREAD displaced = prcb->NextThread;
 
+    Thread->LastProcessor = prcb->Number;
+    KD_TRACE_LEAF(KD_CLASS_FLOW, TraceThreadReady, Thread, prcb->Number, Thread->Priority);
+    if (Thread->Priority <= PriorityOn(prcb)) {
+        Enqueue(prcb, Thread, FALSE);
+        return;
+    }
     prcb->NextThread = Thread;
     Thread->State = ThreadStandby;
-    if (prcb != KeGetCurrentPrcb())
-        KiRequestDispatch(prcb);
-    if (displaced) {
-        Enqueue(displaced, TRUE);
-        ReadyElsewhere(displaced);
-    }
+    if (displaced || prcb != KeGetCurrentPrcb())
+        StandByInstead(prcb, displaced);
 }
 
 /*
@@ -195,19 +203,25 @@ static PKTHREAD TakeOver(ULONG Processor)
     return thread;
 }
 
+static PKTHREAD TakeStandby(PKPRCB Prcb)
+{
+    PKTHREAD next = Prcb->NextThread;
+
+    Prcb->NextThread = NULL;
+    return next;
+}
+
 /*
  * The thread to run on Prcb's processor now: the one that stands by, else the best in all ready
  * lists, its own first, else one that stands by elsewhere, else the idle thread.
  */
 static PKTHREAD SelectThread(PKPRCB Prcb)
 {
-    PKTHREAD best = Prcb->NextThread;
+    if (Prcb->NextThread)
+        return TakeStandby(Prcb);
 
-    if (best) {
-        Prcb->NextThread = NULL;
-        return best;
-    }
-    best = BestReady(Prcb, IDLE_PRIORITY);
+    PKTHREAD best = BestReady(Prcb, IDLE_PRIORITY);
+
     if (best) {
         Dequeue(best);
         return best;
@@ -216,9 +230,27 @@ static PKTHREAD SelectThread(PKPRCB Prcb)
     return best ? best : Prcb->IdleThread;
 }
 
+/* From Old, the thread of Prcb's processor up to here, to Next. Returns when Old runs again. */
+FORCEINLINE VOID SwitchTo(PKPRCB Prcb, PKTHREAD Old, PKTHREAD Next)
+{
+    Next->State = ThreadRunning;
+    Next->LastProcessor = Prcb->Number;
+    Next->Switches++;
+    if (Next->Quantum <= 0)
+        Next->Quantum = QUANTUM_TICKS;
+    Prcb->QuantumEnd = FALSE; /* the best thread has just been chosen */
+    Prcb->SwitchCount++;
+    Prcb->CurrentThread = Next;
+    if (KI_UNLIKELY(Next->ApcPending) && KiMayDeliverApcs(Next))
+        KiSendApcInterrupt(); /* Next's, when it lowers the IRQL */
+    KD_TRACE(KD_CLASS_FLOW, TraceThreadSwitch, Next, Old,
+             Old->State | (LONG64)Next->Priority * 256);
+    ArchSwitchThread(Old, Next);
+}
+
 /*
- * Gives the processor away. The caller has said where its thread stands now: waiting, ready, or
- * ended. Returns when this thread has a processor again, perhaps another one.
+ * Gives the processor away. The caller has said where its thread stands now: waiting, or ended.
+ * Returns when this thread has a processor again, perhaps another one.
  *
  * IRQL:    DISPATCH_LEVEL (not checked)
  * Locks:   the dispatcher lock is held, and is held again at the return
@@ -228,47 +260,27 @@ static PKTHREAD SelectThread(PKPRCB Prcb)
 VOID KiSwitchAway(VOID)
 {
     PKPRCB prcb = KeGetCurrentPrcb();
-    PKTHREAD old = prcb->CurrentThread;
-    PKTHREAD next = SelectThread(prcb);
 
-    next->State = ThreadRunning;
-    if (next == old)
-        return;
-    if (next->Quantum <= 0)
-        next->Quantum = QUANTUM_TICKS;
-    prcb->QuantumEnd = FALSE; /* the best thread has just been chosen */
-    next->LastProcessor = prcb->Number;
-    next->Switches++;
-    prcb->SwitchCount++;
-    prcb->CurrentThread = next;
-    if (next->ApcPending && KiMayDeliverApcs(next))
-        KiSendApcInterrupt(); /* Next's, when it lowers the IRQL */
-    if (old->State == ThreadReady)
-        ReadyElsewhere(old);
-    KD_TRACE(KD_CLASS_FLOW, TraceThreadSwitch, next, old,
-             old->State | (LONG64)next->Priority * 256);
-    ArchSwitchThread(old, next);
+    SwitchTo(prcb, prcb->CurrentThread, SelectThread(prcb));
 }
 
-/* The running thread goes back to the ready lists: first if it was preempted, last if its time
- * is over, to another processor if it may not run here any more. */
-static VOID PutBack(PKPRCB Prcb, PKTHREAD Thread, BOOLEAN First)
+/*
+ * Next takes the processor of the running thread, which stays ready: first in its list if it was
+ * preempted, last if its time is over, or elsewhere, if another processor does less or it may not
+ * run here any more. Whoever looks for a processor finds Next here already.
+ */
+static VOID GiveWay(PKPRCB Prcb, PKTHREAD Next, BOOLEAN First)
 {
-    if (Thread == Prcb->IdleThread)
-        return;
-    if (MayRunOn(Thread, Prcb->Number))
-        Enqueue(Thread, First);
-    else
-        KiReadyThread(Thread);
-}
+    PKTHREAD old = Prcb->CurrentThread;
 
-/* A new quantum; a boosted thread comes down by one level. */
-static VOID EndQuantum(PKPRCB Prcb, PKTHREAD Thread)
-{
-    Prcb->QuantumEnd = FALSE;
-    Thread->Quantum = QUANTUM_TICKS;
-    if (Thread->Priority > Thread->BasePriority && Thread->Priority < LOW_REALTIME_PRIORITY)
-        Thread->Priority--;
+    Prcb->CurrentThread = Next;
+    if (old != Prcb->IdleThread) {
+        if (MayRunOn(old, Prcb->Number) && PriorityOn(ChooseProcessor(old)) >= old->Priority)
+            Enqueue(Prcb, old, First);
+        else
+            KiReadyThread(old);
+    }
+    SwitchTo(Prcb, old, Next);
 }
 
 /*
@@ -287,12 +299,34 @@ VOID KiPreempt(KIRQL OldIrql)
 {
     PKPRCB prcb = KeGetCurrentPrcb();
 
-    if (OldIrql >= DISPATCH_LEVEL || prcb->DpcData.DispatchRequested) {
+    if (OldIrql >= DISPATCH_LEVEL || prcb->DpcData.DispatchRequested)
         KiRequestDispatch(prcb);
-        return;
+    else
+        GiveWay(prcb, TakeStandby(prcb), TRUE);
+}
+
+/* A new quantum; a boosted thread comes down by one level. */
+static VOID EndQuantum(PKPRCB Prcb, PKTHREAD Thread)
+{
+    Prcb->QuantumEnd = FALSE;
+    Thread->Quantum = QUANTUM_TICKS;
+    if (Thread->Priority > Thread->BasePriority && Thread->Priority < LOW_REALTIME_PRIORITY)
+        Thread->Priority--;
+}
+
+/* Who takes over from Thread at the end of its quantum; NULL: nobody, it goes on. */
+static PKTHREAD SelectAtQuantumEnd(PKPRCB Prcb, PKTHREAD Thread)
+{
+    if (Prcb->NextThread || Thread == Prcb->IdleThread || !MayRunOn(Thread, Prcb->Number)) {
+        PKTHREAD next = SelectThread(Prcb);
+        return next == Thread ? NULL : next;
     }
-    PutBack(prcb, prcb->CurrentThread, TRUE);
-    KiSwitchAway();
+
+    PKTHREAD next = BestReady(Prcb, Thread->Priority - 1);
+
+    if (next)
+        Dequeue(next);
+    return next;
 }
 
 /*
@@ -306,19 +340,20 @@ VOID KiPreempt(KIRQL OldIrql)
  */
 VOID KiDispatchThreads(PKPRCB Prcb)
 {
-    if (!Prcb->NextThread && !Prcb->QuantumEnd)
-        return;
     KiAcquireLockAtDpcLevel(&KiDispatcherLock);
 
     PKTHREAD thread = Prcb->CurrentThread;
     BOOLEAN quantumEnd = Prcb->QuantumEnd;
+    PKTHREAD next;
 
-    if (quantumEnd)
+    if (quantumEnd) {
         EndQuantum(Prcb, thread);
-    if (quantumEnd || Prcb->NextThread) {
-        PutBack(Prcb, thread, !quantumEnd);
-        KiSwitchAway();
+        next = SelectAtQuantumEnd(Prcb, thread);
+    } else {
+        next = TakeStandby(Prcb); /* NULL, if another processor has taken it over meanwhile */
     }
+    if (next)
+        GiveWay(Prcb, next, !quantumEnd);
     KiReleaseLockFromDpcLevel(&KiDispatcherLock);
 }
 
@@ -390,6 +425,17 @@ VOID KiSetPriority(PKTHREAD Thread, CHAR Priority)
     }
 }
 
+/* As the last word on where the thread may run; 0: anywhere. The dispatcher lock is held. */
+static VOID SetAffinity(PKPRCB Prcb, KAFFINITY SystemAffinity)
+{
+    PKTHREAD thread = Prcb->CurrentThread;
+
+    thread->SystemAffinity = SystemAffinity;
+    thread->Affinity = SystemAffinity ? SystemAffinity : ~(KAFFINITY)0;
+    if (!MayRunOn(thread, Prcb->Number))
+        ChooseAgain(Prcb);
+}
+
 /*
  * Restricts the current thread to the processors in Affinity. Below DISPATCH_LEVEL it runs on
  * one of them when the call returns; at DISPATCH_LEVEL it moves when the IRQL falls.
@@ -406,14 +452,10 @@ KAFFINITY KeSetSystemAffinityThreadEx(KAFFINITY Affinity)
                             Affinity);
     KIRQL oldIrql = KiLockDispatcher();
     PKPRCB prcb = KeGetCurrentPrcb();
-    PKTHREAD thread = prcb->CurrentThread;
-    KAFFINITY former = thread->SystemAffinity;
+    KAFFINITY former = prcb->CurrentThread->SystemAffinity;
 
-    if (Affinity & KiActiveProcessors) {
-        thread->SystemAffinity = Affinity & KiActiveProcessors;
-        if (!MayRunOn(thread, prcb->Number))
-            ChooseAgain(prcb);
-    }
+    if (Affinity & KiActiveProcessors)
+        SetAffinity(prcb, Affinity & KiActiveProcessors);
     KiUnlockDispatcher(oldIrql);
     return former;
 }
@@ -432,11 +474,7 @@ VOID KeRevertToUserAffinityThreadEx(KAFFINITY Affinity)
     KI_REQUIRE_IRQL_AT_MOST(DISPATCH_LEVEL, RULE_IRQL_KE_DISPATCH_LTE, "IrqlKeDispatchLte",
                             Affinity);
     KIRQL oldIrql = KiLockDispatcher();
-    PKPRCB prcb = KeGetCurrentPrcb();
-    PKTHREAD thread = prcb->CurrentThread;
 
-    thread->SystemAffinity = Affinity & KiActiveProcessors;
-    if (!MayRunOn(thread, prcb->Number))
-        ChooseAgain(prcb);
+    SetAffinity(KeGetCurrentPrcb(), Affinity & KiActiveProcessors);
     KiUnlockDispatcher(oldIrql);
 }

@@ -39,8 +39,9 @@ BOOLEAN KiSatisfyAll(PKTHREAD Thread, PLONG64 Status)
  */
 VOID KiUnlinkBlocks(PKTHREAD Thread)
 {
-    for (PKWAIT_BLOCK block = Thread->WaitBlocks; block < Thread->WaitBlocks + Thread->WaitCount;
-         block++)
+    PKWAIT_BLOCK block = Thread->WaitBlocks;
+
+    for (ULONG n = Thread->WaitCount; n; n--, block++)
         RemoveEntryList(&block->WaitListEntry);
     if (Thread->TimeoutBlock.Object)
         RemoveEntryList(&Thread->TimeoutBlock.WaitListEntry);
@@ -129,27 +130,22 @@ VOID KiSignalTimer(PKTIMER Timer)
 }
 
 /*
- * The end of KeSetEvent and its kin: restores the IRQL, or keeps it at DISPATCH_LEVEL for the wait
- * that must follow at once (BeginWait). No object is touched after the lock has been freed: a
- * released waiter may free it.
+ * The end of KeSetEvent and its kin with Wait = TRUE: the IRQL stays at DISPATCH_LEVEL for the wait
+ * that must follow at once, and OldIrql is what that one restores.
  *
  * IRQL:    DISPATCH_LEVEL (not checked)
  * Locks:   frees the dispatcher lock
- * Context: any; with Wait a thread
+ * Context: a thread
  * Returns: nothing
  * Source:  contract T-KeSetEvent-3, T-WAIT-IRQL-3
  */
-VOID KiFinishSignal(KIRQL OldIrql, BOOLEAN Wait)
+VOID KiKeepIrqlForWait(KIRQL OldIrql)
 {
-    PKTHREAD thread = KeGetCurrentThread();
+    PKPRCB prcb = KeGetCurrentPrcb();
 
-    if (!Wait) {
-        KiUnlockDispatcher(OldIrql);
-        return;
-    }
-    thread->WaitNext = TRUE;
-    thread->WaitIrql = OldIrql;
-    if (KeGetCurrentPrcb()->NextThread)
-        KiRequestDispatch(KeGetCurrentPrcb()); /* for a wait that ends at once */
+    prcb->CurrentThread->WaitNext = TRUE;
+    prcb->CurrentThread->WaitIrql = OldIrql;
+    if (prcb->NextThread)
+        KiRequestDispatch(prcb); /* the wait may end at once, and make no switch */
     KiReleaseLockFromDpcLevel(&KiDispatcherLock);
 }

@@ -6,7 +6,7 @@
 #include "ke/wait.h"
 
 /* T-WAIT-IRQL-1, T-TDPC-3: who may not block, must not wait. */
-static VOID RefuseToBlock(PVOID Object, KIRQL Irql, PLARGE_INTEGER Timeout)
+static DECLSPEC_NORETURN VOID RefuseToBlock(PVOID Object, KIRQL Irql, PLARGE_INTEGER Timeout)
 {
     PKTHREAD thread = KeGetCurrentThread();
 
@@ -25,23 +25,22 @@ static BOOLEAN IsTimer(PDISPATCHER_HEADER Object)
     return Object->Type == TimerNotificationObject || Object->Type == TimerSynchronizationObject;
 }
 
-static VOID PrepareBlock(PKTHREAD Thread, ULONG Index, PVOID Object, WAIT_TYPE Type)
+static VOID PrepareBlock(PKTHREAD Thread, PKWAIT_BLOCK Block, ULONG Index, PVOID Object,
+                         WAIT_TYPE Type)
 {
-    PKWAIT_BLOCK block = &Thread->WaitBlocks[Index];
-
-    block->WaitType = (UCHAR)Type;
-    block->WaitKey = (USHORT)Index;
-    block->Thread = Thread;
-    block->Object = Object;
+    Block->WaitType = (UCHAR)Type;
+    Block->WaitKey = (USHORT)Index;
+    Block->Thread = Thread;
+    Block->Object = Object;
 }
 
 /* Joins the lists of all objects. Returns whether a timer is among them. */
 static BOOLEAN LinkBlocks(PKTHREAD Thread)
 {
+    PKWAIT_BLOCK block = Thread->WaitBlocks;
     BOOLEAN timer = FALSE;
 
-    for (PKWAIT_BLOCK block = Thread->WaitBlocks; block < Thread->WaitBlocks + Thread->WaitCount;
-         block++) {
+    for (ULONG n = Thread->WaitCount; n; n--, block++) {
         PDISPATCHER_HEADER object = block->Object;
         InsertTailList(&object->WaitListHead, &block->WaitListEntry);
         timer |= IsTimer(object);
@@ -56,8 +55,9 @@ static BOOLEAN LinkBlocks(PKTHREAD Thread)
 /* Satisfies the wait by the first object that is signaled (T-WAIT-5). */
 static BOOLEAN SatisfyAny(PKTHREAD Thread)
 {
-    for (PKWAIT_BLOCK block = Thread->WaitBlocks; block < Thread->WaitBlocks + Thread->WaitCount;
-         block++) {
+    PKWAIT_BLOCK block = Thread->WaitBlocks;
+
+    for (ULONG n = Thread->WaitCount; n; n--, block++) {
         if (KiIsSignaledFor(block->Object, Thread)) {
             Thread->WaitStatus = KiConsume(block->Object, Thread) + block->WaitKey;
             return TRUE;
@@ -139,7 +139,7 @@ static BOOLEAN WaitOnce(PKTHREAD Thread, BOOLEAN MayBlock)
  * The wait itself, for any number of objects (none: a delay), as far as the next kernel APC. The
  * time-out's timer is set with no lock held, after a first look has found that it is needed.
  */
-static NTSTATUS WaitOrApc(PKTHREAD Thread, PLARGE_INTEGER Timeout)
+static __attribute__((noinline)) NTSTATUS WaitOrApc(PKTHREAD Thread, PLARGE_INTEGER Timeout)
 {
     BOOLEAN mayBlock = !Timeout;
 
@@ -219,16 +219,16 @@ static LONG64 TimeUntil(ULONG64 DueTime)
 }
 
 /*
- * The wait whole, then OldIrql. A kernel APC only interrupts it: the wait begins anew, behind all
- * others, with what is left of its time. Meanwhile the thread is in no list: a signal that stays is
- * found afterwards, a pulse is missed (T-KePulseEvent-1).
+ * The rest of a wait that a kernel APC has interrupted: it begins anew, behind all others, with
+ * what is left of its time. While APCs run the thread is in no list: a signal that stays is found
+ * afterwards, a pulse is missed (T-KePulseEvent-1).
  */
-static NTSTATUS Wait(PKTHREAD Thread, PLARGE_INTEGER Timeout, KIRQL OldIrql)
+static __attribute__((noinline)) NTSTATUS WaitAgain(PKTHREAD Thread, PLARGE_INTEGER Timeout)
 {
     LARGE_INTEGER left;
     NTSTATUS status;
 
-    while ((status = WaitOrApc(Thread, Timeout)) == STATUS_KERNEL_APC) {
+    do {
         ULONG64 due = Thread->Timer.DueTime.QuadPart;
 
         PauseForApcs(Thread);
@@ -236,8 +236,21 @@ static NTSTATUS Wait(PKTHREAD Thread, PLARGE_INTEGER Timeout, KIRQL OldIrql)
             left.QuadPart = TimeUntil(due);
             Timeout = &left;
         }
-    }
-    /* The status is at hand before a DPC that runs here polls an object in this thread's name. */
+        status = WaitOrApc(Thread, Timeout);
+    } while (status == STATUS_KERNEL_APC);
+    return status;
+}
+
+/*
+ * The wait whole, then OldIrql. The status is at hand before a DPC that runs when the IRQL falls
+ * polls an object in this thread's name.
+ */
+FORCEINLINE NTSTATUS Wait(PKTHREAD Thread, PLARGE_INTEGER Timeout, KIRQL OldIrql)
+{
+    NTSTATUS status = WaitOrApc(Thread, Timeout);
+
+    if (KI_UNLIKELY(status == STATUS_KERNEL_APC))
+        status = WaitAgain(Thread, Timeout);
     KiLowerIrql(OldIrql);
     return status;
 }
@@ -262,7 +275,7 @@ static VOID CheckObject(PKTHREAD Thread, PDISPATCHER_HEADER Object, KPROCESSOR_M
  * After KeSetEvent and its kin with Wait = TRUE the IRQL is raised already, and the wait restores
  * the one from before (T-WAIT-IRQL-3). That one must allow the wait as well.
  */
-static KIRQL BeginWait(PKTHREAD Thread, PVOID Object, PLARGE_INTEGER Timeout)
+FORCEINLINE KIRQL BeginWait(PKTHREAD Thread, PVOID Object, PLARGE_INTEGER Timeout)
 {
     KIRQL oldIrql = Thread->WaitNext ? Thread->WaitIrql : KeGetCurrentIrql();
 
@@ -276,8 +289,8 @@ static KIRQL BeginWait(PKTHREAD Thread, PVOID Object, PLARGE_INTEGER Timeout)
     return oldIrql;
 }
 
-static VOID Describe(PKTHREAD Thread, WAIT_TYPE Type, KWAIT_REASON Reason, KPROCESSOR_MODE WaitMode,
-                     BOOLEAN Alertable)
+FORCEINLINE VOID Describe(PKTHREAD Thread, WAIT_TYPE Type, KWAIT_REASON Reason,
+                          KPROCESSOR_MODE WaitMode, BOOLEAN Alertable)
 {
     Thread->WaitType = Type;
     Thread->WaitReason = Reason;
@@ -327,7 +340,7 @@ NTSTATUS KeWaitForMultipleObjects(ULONG Count, PVOID Object[], WAIT_TYPE WaitTyp
     thread->WaitCount = Count;
     thread->WaitBlocks = WaitBlockArray ? WaitBlockArray : thread->OwnWaitBlocks;
     for (ULONG n = 0; n < Count; n++)
-        PrepareBlock(thread, n, Object[n], WaitType);
+        PrepareBlock(thread, &thread->WaitBlocks[n], n, Object[n], WaitType);
     return Wait(thread, Timeout, oldIrql);
 }
 
@@ -350,7 +363,7 @@ NTSTATUS KeWaitForSingleObject(PVOID Object, KWAIT_REASON WaitReason, KPROCESSOR
     Describe(thread, WaitAny, WaitReason, WaitMode, Alertable);
     thread->WaitCount = 1;
     thread->WaitBlocks = thread->OwnWaitBlocks;
-    PrepareBlock(thread, 0, Object, WaitAny);
+    PrepareBlock(thread, thread->OwnWaitBlocks, 0, Object, WaitAny);
     return Wait(thread, Timeout, oldIrql);
 }
 

@@ -100,7 +100,7 @@ static VOID CopyThread(PKTHREAD Thread, PVOID Context)
     copy->Alertable = Thread->Alertable;
     copy->Apcs = CountList(&Thread->ApcLists[0]) + CountList(&Thread->ApcLists[1]);
     copy->Processor = Thread->LastProcessor;
-    copy->Affinity = Thread->SystemAffinity ? Thread->SystemAffinity : Thread->Affinity;
+    copy->Affinity = Thread->Affinity;
     copy->Switches = Thread->Switches;
     copy->WaitCount = 0;
     copy->TimeoutDue = 0;

@@ -104,7 +104,7 @@ Usage: kthread ADDRESS   (GDB has a command `thread` of its own, which selects a
         print(f"    priority   {int(thread['Priority'])}, base {int(thread['BasePriority'])}; "
               f"quantum {int(thread['Quantum'])} ticks left")
         print(f"    processor  {int(thread['LastProcessor'])}; may run on mask "
-              f"{number(thread['SystemAffinity']) or number(thread['Affinity']):#x}")
+              f"{number(thread['Affinity']):#x}")
         print(f"    APCs       {-int(thread['KernelApcDisable'])} critical and "
               f"{-int(thread['SpecialApcDisable'])} guarded regions deep")
         for index, kind in enumerate(("special", "normal")):
