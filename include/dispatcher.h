@@ -70,7 +70,7 @@ typedef struct _KWAIT_BLOCK {
     ULONG Reserved14;
     struct _KTHREAD *Thread;
     PVOID Object;
-    PVOID Reserved28;
+    struct _KWAIT_BLOCK *NextWaitBlock; /* of the same wait, or NULL */
 } KWAIT_BLOCK, *PKWAIT_BLOCK, *PRKWAIT_BLOCK;
 
 ASSERT_SIZE(DISPATCHER_HEADER, 0x18);

@@ -48,19 +48,19 @@ typedef struct _KTHREAD {
     BOOLEAN Alerted[2];       /* by AlertMode: an alert that no wait has taken yet */
     ULONG WaitCount;          /* blocks of the wait under way, the time-out's not counted */
     WAIT_TYPE WaitType;
-    PKWAIT_BLOCK WaitBlocks; /* of the wait under way */
+    PKWAIT_BLOCK WaitBlocks; /* of the wait under way, an array and a chain; or NULL */
     KWAIT_BLOCK OwnWaitBlocks[THREAD_WAIT_OBJECTS];
-    KWAIT_BLOCK TimeoutBlock;
-    KTIMER Timer;            /* the wait's time-out; its own rules */
-    LIST_ENTRY MutantList;   /* mutexes that it owns */
-    KIRQL WaitIrql;          /* IRQL to restore, after KeSetEvent with Wait = TRUE; the thread */
-    BOOLEAN WaitNext;        /* ... which has left the IRQL raised; the thread */
-    SHORT KernelApcDisable;  /* -n: n critical regions deep; the thread */
-    SHORT SpecialApcDisable; /* -n: n guarded regions deep; the thread */
-    BOOLEAN InThreadedDpc;   /* runs a threaded DPC's routine; the thread */
-    LIST_ENTRY IrpList;      /* requests that the thread has made and not got back; IopIrpLock */
-    PKEVENT IrpListEmpty;    /* to be set when the list is empty, or NULL; IopIrpLock */
-    LIST_ENTRY ApcLists[2];  /* kernel APCs that are queued: special, normal */
+    KWAIT_BLOCK TimeoutBlock; /* the last of the chain while Object is not NULL */
+    KTIMER Timer;             /* the wait's time-out; its own rules */
+    LIST_ENTRY MutantList;    /* mutexes that it owns */
+    KIRQL WaitIrql;           /* IRQL to restore, after KeSetEvent with Wait = TRUE; the thread */
+    BOOLEAN WaitNext;         /* ... which has left the IRQL raised; the thread */
+    SHORT KernelApcDisable;   /* -n: n critical regions deep; the thread */
+    SHORT SpecialApcDisable;  /* -n: n guarded regions deep; the thread */
+    BOOLEAN InThreadedDpc;    /* runs a threaded DPC's routine; the thread */
+    LIST_ENTRY IrpList;       /* requests that the thread has made and not got back; IopIrpLock */
+    PKEVENT IrpListEmpty;     /* to be set when the list is empty, or NULL; IopIrpLock */
+    LIST_ENTRY ApcLists[2];   /* kernel APCs that are queued: special, normal */
     BOOLEAN ApcPending;  /* one of the lists is not empty; the thread reads it without the lock */
     BOOLEAN ApcsRefused; /* the thread ends: no more APCs */
     BOOLEAN NormalApcInProgress; /* a normal routine runs, or waits; the thread */
@@ -137,6 +137,7 @@ typedef struct _KPRCB {
 
     LIST_ENTRY ReadyLists[MAXIMUM_PRIORITY]; /* by priority; the dispatcher lock */
     ULONG ReadySummary;  /* bit n: ReadyLists[n] is not empty; the dispatcher lock */
+    KAFFINITY SetMember; /* 1 << Number; constant */
     ULONG64 SwitchCount; /* the dispatcher lock */
 
     KDPC_DATA DpcData;                      /* ordinary DPCs */

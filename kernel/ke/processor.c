@@ -46,6 +46,7 @@ VOID KiInitializePrcb(PKPCR Pcr, ULONG Number, PVOID StackTop, SIZE_T StackSize)
     Pcr->CurrentPrcb = prcb;
     prcb->MxCsr = 0x1F80;
     prcb->Number = Number;
+    prcb->SetMember = (KAFFINITY)1 << Number;
     prcb->LegacyNumber = (UCHAR)Number;
     InitializeQueues(prcb);
     KiProcessorBlock[Number] = prcb;

@@ -41,18 +41,21 @@ FORCEINLINE VOID Enqueue(PKPRCB Prcb, PKTHREAD Thread, BOOLEAN First)
     else
         InsertTailList(list, &Thread->ReadyListEntry);
     Prcb->ReadySummary |= 1u << Thread->Priority;
-    ReadyProcessors |= (KAFFINITY)1 << Prcb->Number;
+    ReadyProcessors |= Prcb->SetMember;
+}
+
+FORCEINLINE VOID DequeueFrom(PKPRCB Prcb, PKTHREAD Thread)
+{
+    if (!RemoveEntryList(&Thread->ReadyListEntry))
+        return;
+    Prcb->ReadySummary &= ~(1u << Thread->Priority);
+    if (!Prcb->ReadySummary)
+        ReadyProcessors &= ~Prcb->SetMember;
 }
 
 static VOID Dequeue(PKTHREAD Thread)
 {
-    PKPRCB prcb = KiProcessorBlock[Thread->LastProcessor];
-
-    if (!RemoveEntryList(&Thread->ReadyListEntry))
-        return;
-    prcb->ReadySummary &= ~(1u << Thread->Priority);
-    if (!prcb->ReadySummary)
-        ReadyProcessors &= ~((KAFFINITY)1 << prcb->Number);
+    DequeueFrom(KiProcessorBlock[Thread->LastProcessor], Thread);
 }
 
 /* ChooseProcessor, where there is a choice. */
@@ -77,9 +80,10 @@ static __attribute__((noinline)) PKPRCB ChooseAmong(KAFFINITY Allowed, ULONG Las
 FORCEINLINE PKPRCB ChooseProcessor(const KTHREAD *Thread)
 {
     KAFFINITY allowed = Thread->Affinity & KiActiveProcessors;
+    PKPRCB last = KiProcessorBlock[Thread->LastProcessor];
 
-    if (allowed == (KAFFINITY)1 << Thread->LastProcessor)
-        return KiProcessorBlock[Thread->LastProcessor];
+    if (allowed == last->SetMember)
+        return last;
     return ChooseAmong(allowed, Thread->LastProcessor);
 }
 
@@ -157,15 +161,34 @@ static PKTHREAD BestIn(PKPRCB Owner, ULONG Processor, LONG Above)
     return NULL;
 }
 
-/* The same in the lists of all processors, Prcb's own first. */
-static PKTHREAD BestReady(PKPRCB Prcb, LONG Above)
+/* The same in the lists of all processors but Prcb's, and NULL if there is none above Above. */
+static __attribute__((noinline)) PKTHREAD BestElsewhere(PKPRCB Prcb, LONG Above)
 {
-    PKTHREAD best = BestIn(Prcb, Prcb->Number, Above);
+    PKTHREAD best = NULL;
 
-    for (KAFFINITY others = ReadyProcessors & ~((KAFFINITY)1 << Prcb->Number); others;
-         others &= others - 1) {
-        PKTHREAD other = BestIn(KiProcessorBlock[__builtin_ctzll(others)], Prcb->Number,
-                                best ? best->Priority : Above);
+    for (KAFFINITY others = ReadyProcessors & ~Prcb->SetMember; others; others &= others - 1) {
+        PKTHREAD other = BestIn(KiProcessorBlock[__builtin_ctzll(others)], Prcb->Number, Above);
+        if (other) {
+            best = other;
+            Above = other->Priority;
+        }
+    }
+    return best;
+}
+
+/* The same in the lists of all processors, Prcb's own first: whoever is in there may run there. */
+FORCEINLINE PKTHREAD BestReady(PKPRCB Prcb, LONG Above)
+{
+    PKTHREAD best = NULL;
+
+    if (Prcb->ReadySummary) {
+        PLIST_ENTRY list = &Prcb->ReadyLists[31 - __builtin_clz(Prcb->ReadySummary)];
+        PKTHREAD first = CONTAINING_RECORD(list->Flink, KTHREAD, ReadyListEntry);
+        if (first->Priority > Above)
+            best = first;
+    }
+    if (KI_UNLIKELY(ReadyProcessors & ~Prcb->SetMember)) {
+        PKTHREAD other = BestElsewhere(Prcb, best ? best->Priority : Above);
         if (other)
             best = other;
     }
@@ -183,14 +206,15 @@ static VOID ChooseAgain(PKPRCB Prcb)
  * The best thread that stands by for another processor and may run on this one, which would be idle
  * otherwise. The other one may stay at DISPATCH_LEVEL for long; if not, its interrupt is in vain.
  */
-static PKTHREAD TakeOver(ULONG Processor)
+static __attribute__((noinline)) PKTHREAD TakeOver(PKPRCB Prcb)
 {
     PKPRCB from = NULL;
     PKTHREAD thread = NULL;
 
     for (LONG n = 0; n < KeNumberProcessors; n++) {
         PKTHREAD next = KiProcessorBlock[n]->NextThread;
-        if (next && MayRunOn(next, Processor) && (!thread || next->Priority > thread->Priority)) {
+        if (next && MayRunOn(next, Prcb->Number) &&
+            (!thread || next->Priority > thread->Priority)) {
             thread = next;
             from = KiProcessorBlock[n];
         }
@@ -215,7 +239,7 @@ static PKTHREAD TakeStandby(PKPRCB Prcb)
  * The thread to run on Prcb's processor now: the one that stands by, else the best in all ready
  * lists, its own first, else one that stands by elsewhere, else the idle thread.
  */
-static PKTHREAD SelectThread(PKPRCB Prcb)
+FORCEINLINE PKTHREAD SelectThread(PKPRCB Prcb)
 {
     if (Prcb->NextThread)
         return TakeStandby(Prcb);
@@ -226,7 +250,7 @@ static PKTHREAD SelectThread(PKPRCB Prcb)
         Dequeue(best);
         return best;
     }
-    best = TakeOver(Prcb->Number);
+    best = TakeOver(Prcb);
     return best ? best : Prcb->IdleThread;
 }
 
@@ -315,7 +339,7 @@ static VOID EndQuantum(PKPRCB Prcb, PKTHREAD Thread)
 }
 
 /* Who takes over from Thread at the end of its quantum; NULL: nobody, it goes on. */
-static PKTHREAD SelectAtQuantumEnd(PKPRCB Prcb, PKTHREAD Thread)
+static __attribute__((noinline)) PKTHREAD SelectAtQuantumEnd(PKPRCB Prcb, PKTHREAD Thread)
 {
     if (Prcb->NextThread || Thread == Prcb->IdleThread || !MayRunOn(Thread, Prcb->Number)) {
         PKTHREAD next = SelectThread(Prcb);

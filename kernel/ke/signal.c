@@ -16,8 +16,6 @@
  */
 BOOLEAN KiSatisfyAll(PKTHREAD Thread, PLONG64 Status)
 {
-    if (!Thread->WaitCount)
-        return FALSE;
     for (ULONG n = 0; n < Thread->WaitCount; n++) {
         if (!KiIsSignaledFor(Thread->WaitBlocks[n].Object, Thread))
             return FALSE;
@@ -31,22 +29,6 @@ BOOLEAN KiSatisfyAll(PKTHREAD Thread, PLONG64 Status)
     return TRUE;
 }
 
-/*
- * IRQL:    DISPATCH_LEVEL (not checked)
- * Locks:   the dispatcher lock is held
- * Context: Thread itself, or any while it waits
- * Returns: nothing
- */
-VOID KiUnlinkBlocks(PKTHREAD Thread)
-{
-    PKWAIT_BLOCK block = Thread->WaitBlocks;
-
-    for (ULONG n = Thread->WaitCount; n; n--, block++)
-        RemoveEntryList(&block->WaitListEntry);
-    if (Thread->TimeoutBlock.Object)
-        RemoveEntryList(&Thread->TimeoutBlock.WaitListEntry);
-}
-
 /* Above its base priority by Increment, but not real-time. Each quantum it uses takes one away. */
 static VOID Boost(PKTHREAD Thread, KPRIORITY Increment)
 {
@@ -55,6 +37,17 @@ static VOID Boost(PKTHREAD Thread, KPRIORITY Increment)
 
     if (Thread->Priority < boosted)
         Thread->Priority = (CHAR)boosted;
+}
+
+/* The end of Thread's wait, with Status; its priority rises by Increment for a while. */
+FORCEINLINE VOID EndWait(PKTHREAD Thread, LONG64 Status, KPRIORITY Increment)
+{
+    KD_TRACE(KD_CLASS_FLOW, TraceThreadWake, Thread, Status, 0);
+    KiUnlinkBlocks(Thread);
+    Thread->WaitStatus = Status;
+    if (Increment > 0 && Thread->BasePriority < LOW_REALTIME_PRIORITY)
+        Boost(Thread, Increment);
+    KiReadyThread(Thread);
 }
 
 /*
@@ -66,12 +59,7 @@ static VOID Boost(PKTHREAD Thread, KPRIORITY Increment)
  */
 VOID KiEndWait(PKTHREAD Thread, LONG64 Status, KPRIORITY Increment)
 {
-    KD_TRACE(KD_CLASS_FLOW, TraceThreadWake, Thread, Status, 0);
-    KiUnlinkBlocks(Thread);
-    Thread->WaitStatus = Status;
-    if (Increment > 0 && Thread->BasePriority < LOW_REALTIME_PRIORITY)
-        Boost(Thread, Increment);
-    KiReadyThread(Thread);
+    EndWait(Thread, Status, Increment);
 }
 
 /*
@@ -87,7 +75,7 @@ static BOOLEAN ReleaseOne(PKWAIT_BLOCK Block, KPRIORITY Increment)
         status = KiConsume(Block->Object, thread) + Block->WaitKey;
     else if (!KiSatisfyAll(thread, &status))
         return FALSE;
-    KiEndWait(thread, status, Increment);
+    EndWait(thread, status, Increment);
     return TRUE;
 }
 

@@ -20,44 +20,59 @@ static DECLSPEC_NORETURN VOID RefuseToBlock(PVOID Object, KIRQL Irql, PLARGE_INT
 }
 
 /* Only a timer can become signaled without the dispatcher lock. */
-static BOOLEAN IsTimer(PDISPATCHER_HEADER Object)
+FORCEINLINE BOOLEAN IsTimer(PDISPATCHER_HEADER Object)
 {
     return Object->Type == TimerNotificationObject || Object->Type == TimerSynchronizationObject;
 }
 
-static VOID PrepareBlock(PKTHREAD Thread, PKWAIT_BLOCK Block, ULONG Index, PVOID Object,
-                         WAIT_TYPE Type)
+FORCEINLINE VOID PrepareBlock(PKTHREAD Thread, PKWAIT_BLOCK Block, PVOID Object, WAIT_TYPE Type,
+                              ULONG Index, BOOLEAN Last)
 {
     Block->WaitType = (UCHAR)Type;
     Block->WaitKey = (USHORT)Index;
     Block->Thread = Thread;
     Block->Object = Object;
+    Block->NextWaitBlock = Last ? NULL : Block + 1;
+}
+
+/* The link to the time-out's block, the last of a wait. */
+static PKWAIT_BLOCK *TimeoutLink(PKTHREAD Thread)
+{
+    return Thread->WaitCount ? &Thread->WaitBlocks[Thread->WaitCount - 1].NextWaitBlock
+                             : &Thread->WaitBlocks;
+}
+
+static VOID BeginTimeout(PKTHREAD Thread, LARGE_INTEGER Timeout)
+{
+    KeSetTimer(&Thread->Timer, Timeout, NULL);
+    Thread->TimeoutBlock.Object = &Thread->Timer;
+    *TimeoutLink(Thread) = &Thread->TimeoutBlock;
+}
+
+static __attribute__((noinline)) VOID EndTimeout(PKTHREAD Thread)
+{
+    KeCancelTimer(&Thread->Timer);
+    Thread->TimeoutBlock.Object = NULL;
+    *TimeoutLink(Thread) = NULL;
 }
 
 /* Joins the lists of all objects. Returns whether a timer is among them. */
-static BOOLEAN LinkBlocks(PKTHREAD Thread)
+FORCEINLINE BOOLEAN LinkBlocks(PKTHREAD Thread)
 {
-    PKWAIT_BLOCK block = Thread->WaitBlocks;
     BOOLEAN timer = FALSE;
 
-    for (ULONG n = Thread->WaitCount; n; n--, block++) {
+    for (PKWAIT_BLOCK block = Thread->WaitBlocks; block; block = block->NextWaitBlock) {
         PDISPATCHER_HEADER object = block->Object;
         InsertTailList(&object->WaitListHead, &block->WaitListEntry);
         timer |= IsTimer(object);
     }
-    if (Thread->TimeoutBlock.Object) {
-        InsertTailList(&Thread->Timer.Header.WaitListHead, &Thread->TimeoutBlock.WaitListEntry);
-        timer = TRUE;
-    }
     return timer;
 }
 
-/* Satisfies the wait by the first object that is signaled (T-WAIT-5). */
-static BOOLEAN SatisfyAny(PKTHREAD Thread)
+/* Satisfies the wait by the first object that is signaled (T-WAIT-5), the time-out last. */
+FORCEINLINE BOOLEAN SatisfyAny(PKTHREAD Thread)
 {
-    PKWAIT_BLOCK block = Thread->WaitBlocks;
-
-    for (ULONG n = Thread->WaitCount; n; n--, block++) {
+    for (PKWAIT_BLOCK block = Thread->WaitBlocks; block; block = block->NextWaitBlock) {
         if (KiIsSignaledFor(block->Object, Thread)) {
             Thread->WaitStatus = KiConsume(block->Object, Thread) + block->WaitKey;
             return TRUE;
@@ -66,11 +81,9 @@ static BOOLEAN SatisfyAny(PKTHREAD Thread)
     return FALSE;
 }
 
-/* Ends the wait without a sleep, if an object or the time-out allows it already. */
-static BOOLEAN IsOver(PKTHREAD Thread)
+static __attribute__((noinline)) BOOLEAN SatisfyAllOrTimeout(PKTHREAD Thread)
 {
-    if (Thread->WaitType == WaitAny ? SatisfyAny(Thread)
-                                    : KiSatisfyAll(Thread, &Thread->WaitStatus))
+    if (KiSatisfyAll(Thread, &Thread->WaitStatus))
         return TRUE;
     if (!Thread->TimeoutBlock.Object || Thread->Timer.Header.SignalState <= 0)
         return FALSE;
@@ -78,10 +91,15 @@ static BOOLEAN IsOver(PKTHREAD Thread)
     return TRUE;
 }
 
+/* Ends the wait without a sleep, if an object or the time-out allows it already. */
+FORCEINLINE BOOLEAN IsOver(PKTHREAD Thread)
+{
+    return Thread->WaitType == WaitAny ? SatisfyAny(Thread) : SatisfyAllOrTimeout(Thread);
+}
+
 /*
- * Joins the lists of all objects, if none has been signaled meanwhile. A timer, the time-out's or
- * another, expires without the dispatcher lock, so it may have done so between our look at it and
- * our joining its list:
+ * A timer, the time-out's or another, expires without the dispatcher lock, so it may have done so
+ * between our look at it and our joining its list:
  *
  *     waiter (dispatcher lock)            expiry (timer table's lock)
  *     timer not signaled
@@ -92,22 +110,20 @@ static BOOLEAN IsOver(PKTHREAD Thread)
  *
  * Each side writes, then reads what the other writes: at least one of them notices.
  */
-static BOOLEAN Join(PKTHREAD Thread)
+static __attribute__((noinline)) BOOLEAN IsOverAfterAll(PKTHREAD Thread)
 {
-    if (!LinkBlocks(Thread))
-        return TRUE;
     KeMemoryBarrier();
     if (!IsOver(Thread))
-        return TRUE;
+        return FALSE;
     KiUnlinkBlocks(Thread);
-    return FALSE;
+    return TRUE;
 }
 
 /*
  * Ends the wait without a sleep for an alert, or for a kernel APC that is to run before it: its
  * interrupt, if it has been requested at all, would be taken by the next thread.
  */
-static BOOLEAN IsCalledAway(PKTHREAD Thread, BOOLEAN MayBlock)
+FORCEINLINE BOOLEAN IsCalledAway(PKTHREAD Thread, BOOLEAN MayBlock)
 {
     if (Thread->Alertable && KiTakeAlert(Thread, Thread->WaitMode))
         Thread->WaitStatus = STATUS_ALERTED;
@@ -120,13 +136,13 @@ static BOOLEAN IsCalledAway(PKTHREAD Thread, BOOLEAN MayBlock)
 }
 
 /* One look under the lock, and one sleep if there is nothing to have. FALSE: not over yet. */
-static BOOLEAN WaitOnce(PKTHREAD Thread, BOOLEAN MayBlock)
+FORCEINLINE BOOLEAN WaitOnce(PKTHREAD Thread, BOOLEAN MayBlock)
 {
     if (IsOver(Thread) || IsCalledAway(Thread, MayBlock))
         return TRUE;
     if (!MayBlock)
         return FALSE;
-    if (Join(Thread)) {
+    if (KI_LIKELY(!LinkBlocks(Thread)) || !IsOverAfterAll(Thread)) {
         Thread->State = ThreadWaiting;
         KD_TRACE(KD_CLASS_FLOW, TraceThreadWait, Thread->WaitCount ? Thread->WaitBlocks->Object : 0,
                  Thread->WaitReason, Thread->WaitCount);
@@ -139,26 +155,21 @@ static BOOLEAN WaitOnce(PKTHREAD Thread, BOOLEAN MayBlock)
  * The wait itself, for any number of objects (none: a delay), as far as the next kernel APC. The
  * time-out's timer is set with no lock held, after a first look has found that it is needed.
  */
-static __attribute__((noinline)) NTSTATUS WaitOrApc(PKTHREAD Thread, PLARGE_INTEGER Timeout)
+FORCEINLINE NTSTATUS WaitOrApc(PKTHREAD Thread, PLARGE_INTEGER Timeout)
 {
-    BOOLEAN mayBlock = !Timeout;
-
-    Thread->TimeoutBlock.Object = NULL;
     KiAcquireLockAtDpcLevel(&KiDispatcherLock);
-    while (!WaitOnce(Thread, mayBlock)) {
+    while (!WaitOnce(Thread, !Timeout || Thread->TimeoutBlock.Object)) {
         if (Timeout->QuadPart == 0) {
             Thread->WaitStatus = STATUS_TIMEOUT;
             break;
         }
         KiReleaseLockFromDpcLevel(&KiDispatcherLock);
-        KeSetTimer(&Thread->Timer, *Timeout, NULL);
-        Thread->TimeoutBlock.Object = &Thread->Timer;
-        mayBlock = TRUE;
+        BeginTimeout(Thread, *Timeout);
         KiAcquireLockAtDpcLevel(&KiDispatcherLock);
     }
     KiReleaseLockFromDpcLevel(&KiDispatcherLock);
     if (Thread->TimeoutBlock.Object)
-        KeCancelTimer(&Thread->Timer);
+        EndTimeout(Thread);
     return (NTSTATUS)Thread->WaitStatus;
 }
 
@@ -198,18 +209,6 @@ static VOID TakeUp(PKTHREAD Thread, const WAIT_COPY *Copy)
     memcpy(Thread->OwnWaitBlocks, Copy->OwnWaitBlocks, sizeof(Thread->OwnWaitBlocks));
 }
 
-/* A pause of the wait, at the IRQL that it was called at. */
-static VOID PauseForApcs(PKTHREAD Thread)
-{
-    WAIT_COPY copy;
-
-    SetAside(Thread, &copy);
-    KiSendApcInterrupt();
-    KiLowerIrql(copy.WaitIrql); /* they run here */
-    KiRaiseIrql(DISPATCH_LEVEL);
-    TakeUp(Thread, &copy);
-}
-
 /* How long it is to DueTime, as a relative time-out; 0 if that has passed. */
 static LONG64 TimeUntil(ULONG64 DueTime)
 {
@@ -219,39 +218,40 @@ static LONG64 TimeUntil(ULONG64 DueTime)
 }
 
 /*
- * The rest of a wait that a kernel APC has interrupted: it begins anew, behind all others, with
- * what is left of its time. While APCs run the thread is in no list: a signal that stays is found
- * afterwards, a pulse is missed (T-KePulseEvent-1).
+ * A pause of the wait, at the IRQL that it was called at. Meanwhile the thread is in no list: a
+ * signal that stays is found afterwards, a pulse is missed (T-KePulseEvent-1). Returns the time-out
+ * of the rest.
  */
-static __attribute__((noinline)) NTSTATUS WaitAgain(PKTHREAD Thread, PLARGE_INTEGER Timeout)
+static __attribute__((noinline)) PLARGE_INTEGER
+PauseForApcs(PKTHREAD Thread, PLARGE_INTEGER Timeout, PLARGE_INTEGER Left)
+{
+    ULONG64 due = Thread->Timer.DueTime.QuadPart;
+    WAIT_COPY copy;
+
+    SetAside(Thread, &copy);
+    KiSendApcInterrupt();
+    KiLowerIrql(copy.WaitIrql); /* they run here */
+    KiRaiseIrql(DISPATCH_LEVEL);
+    TakeUp(Thread, &copy);
+    if (!Timeout || Timeout->QuadPart >= 0)
+        return Timeout;
+    Left->QuadPart = TimeUntil(due);
+    return Left;
+}
+
+/*
+ * The wait whole, then the IRQL that it was called at. A kernel APC only interrupts it: the wait
+ * begins anew, behind all others, with what is left of its time.
+ */
+static __attribute__((noinline)) NTSTATUS Wait(PKTHREAD Thread, PLARGE_INTEGER Timeout)
 {
     LARGE_INTEGER left;
     NTSTATUS status;
 
-    do {
-        ULONG64 due = Thread->Timer.DueTime.QuadPart;
-
-        PauseForApcs(Thread);
-        if (Timeout && Timeout->QuadPart < 0) {
-            left.QuadPart = TimeUntil(due);
-            Timeout = &left;
-        }
-        status = WaitOrApc(Thread, Timeout);
-    } while (status == STATUS_KERNEL_APC);
-    return status;
-}
-
-/*
- * The wait whole, then OldIrql. The status is at hand before a DPC that runs when the IRQL falls
- * polls an object in this thread's name.
- */
-FORCEINLINE NTSTATUS Wait(PKTHREAD Thread, PLARGE_INTEGER Timeout, KIRQL OldIrql)
-{
-    NTSTATUS status = WaitOrApc(Thread, Timeout);
-
-    if (KI_UNLIKELY(status == STATUS_KERNEL_APC))
-        status = WaitAgain(Thread, Timeout);
-    KiLowerIrql(OldIrql);
+    while ((status = WaitOrApc(Thread, Timeout)) == STATUS_KERNEL_APC)
+        Timeout = PauseForApcs(Thread, Timeout, &left);
+    /* The status is at hand before a DPC that runs here polls an object in this thread's name. */
+    KiLowerIrql(Thread->WaitIrql);
     return status;
 }
 
@@ -275,7 +275,7 @@ static VOID CheckObject(PKTHREAD Thread, PDISPATCHER_HEADER Object, KPROCESSOR_M
  * After KeSetEvent and its kin with Wait = TRUE the IRQL is raised already, and the wait restores
  * the one from before (T-WAIT-IRQL-3). That one must allow the wait as well.
  */
-FORCEINLINE KIRQL BeginWait(PKTHREAD Thread, PVOID Object, PLARGE_INTEGER Timeout)
+FORCEINLINE VOID BeginWait(PKTHREAD Thread, PVOID Object, PLARGE_INTEGER Timeout)
 {
     KIRQL oldIrql = Thread->WaitNext ? Thread->WaitIrql : KeGetCurrentIrql();
 
@@ -286,7 +286,6 @@ FORCEINLINE KIRQL BeginWait(PKTHREAD Thread, PVOID Object, PLARGE_INTEGER Timeou
     /* Raised first: a DPC that polls in this thread's name would write WaitIrql, too. */
     KiRaiseIrql(DISPATCH_LEVEL);
     Thread->WaitIrql = oldIrql;
-    return oldIrql;
 }
 
 FORCEINLINE VOID Describe(PKTHREAD Thread, WAIT_TYPE Type, KWAIT_REASON Reason,
@@ -325,23 +324,24 @@ NTSTATUS KeWaitForMultipleObjects(ULONG Count, PVOID Object[], WAIT_TYPE WaitTyp
                                   PKWAIT_BLOCK WaitBlockArray)
 {
     PKTHREAD thread = KeGetCurrentThread();
+    PKWAIT_BLOCK blocks = WaitBlockArray ? WaitBlockArray : thread->OwnWaitBlocks;
 
     if (Count > MAXIMUM_WAIT_OBJECTS || (!WaitBlockArray && Count > THREAD_WAIT_OBJECTS))
         KeBugCheckEx(MAXIMUM_WAIT_OBJECTS_EXCEEDED, Count, 0, 0, 0);
     for (ULONG n = 0; n < Count; n++)
         CheckObject(thread, Object[n], WaitMode);
 
-    KIRQL oldIrql = BeginWait(thread, Count ? Object[0] : NULL, Timeout);
+    BeginWait(thread, Count ? Object[0] : NULL, Timeout);
     if (WaitType == WaitAll && HasDuplicate(Count, Object)) {
-        KiLowerIrql(oldIrql);
+        KiLowerIrql(thread->WaitIrql);
         return STATUS_INVALID_PARAMETER_MIX;
     }
     Describe(thread, WaitType, WaitReason, WaitMode, Alertable);
     thread->WaitCount = Count;
-    thread->WaitBlocks = WaitBlockArray ? WaitBlockArray : thread->OwnWaitBlocks;
+    thread->WaitBlocks = Count ? blocks : NULL;
     for (ULONG n = 0; n < Count; n++)
-        PrepareBlock(thread, &thread->WaitBlocks[n], n, Object[n], WaitType);
-    return Wait(thread, Timeout, oldIrql);
+        PrepareBlock(thread, &blocks[n], Object[n], WaitType, n, n + 1 == Count);
+    return Wait(thread, Timeout);
 }
 
 /*
@@ -359,12 +359,12 @@ NTSTATUS KeWaitForSingleObject(PVOID Object, KWAIT_REASON WaitReason, KPROCESSOR
     PKTHREAD thread = KeGetCurrentThread();
 
     CheckObject(thread, Object, WaitMode);
-    KIRQL oldIrql = BeginWait(thread, Object, Timeout);
+    BeginWait(thread, Object, Timeout);
     Describe(thread, WaitAny, WaitReason, WaitMode, Alertable);
     thread->WaitCount = 1;
     thread->WaitBlocks = thread->OwnWaitBlocks;
-    PrepareBlock(thread, thread->OwnWaitBlocks, 0, Object, WaitAny);
-    return Wait(thread, Timeout, oldIrql);
+    PrepareBlock(thread, thread->OwnWaitBlocks, Object, WaitAny, 0, TRUE);
+    return Wait(thread, Timeout);
 }
 
 /*
@@ -384,13 +384,14 @@ NTSTATUS KeDelayExecutionThread(KPROCESSOR_MODE WaitMode, BOOLEAN Alertable,
 
     if ((KeGetCurrentIrql() > APC_LEVEL && !thread->WaitNext) || KiKeepsDispatchRules())
         RefuseToBlock(Interval, KeGetCurrentIrql(), Interval);
-    KIRQL oldIrql = BeginWait(thread, Interval, Interval);
+    BeginWait(thread, Interval, Interval);
     Describe(thread, WaitAny, DelayExecution, WaitMode, Alertable);
     thread->WaitCount = 0;
+    thread->WaitBlocks = NULL;
     if (Interval->QuadPart == 0) {
         KeGetCurrentPrcb()->QuantumEnd = TRUE;
         KiRequestDispatch(KeGetCurrentPrcb());
     }
-    NTSTATUS status = Wait(thread, Interval, oldIrql);
+    NTSTATUS status = Wait(thread, Interval);
     return status == STATUS_TIMEOUT ? STATUS_SUCCESS : status;
 }

@@ -46,6 +46,10 @@ FORCEINLINE LONG64 KiConsume(PDISPATCHER_HEADER Object, PKTHREAD Thread)
 BOOLEAN KiSatisfyAll(PKTHREAD Thread, PLONG64 Status);
 
 /* Takes a thread's blocks out of the lists of the objects that it waits for. */
-VOID KiUnlinkBlocks(PKTHREAD Thread);
+FORCEINLINE VOID KiUnlinkBlocks(PKTHREAD Thread)
+{
+    for (PKWAIT_BLOCK block = Thread->WaitBlocks; block; block = block->NextWaitBlock)
+        RemoveEntryList(&block->WaitListEntry);
+}
 
 #endif
