@@ -44,18 +44,15 @@ FORCEINLINE VOID Enqueue(PKPRCB Prcb, PKTHREAD Thread, BOOLEAN First)
     ReadyProcessors |= Prcb->SetMember;
 }
 
-FORCEINLINE VOID DequeueFrom(PKPRCB Prcb, PKTHREAD Thread)
+FORCEINLINE VOID Dequeue(PKTHREAD Thread)
 {
+    PKPRCB prcb = KiProcessorBlock[Thread->LastProcessor];
+
     if (!RemoveEntryList(&Thread->ReadyListEntry))
         return;
-    Prcb->ReadySummary &= ~(1u << Thread->Priority);
-    if (!Prcb->ReadySummary)
-        ReadyProcessors &= ~Prcb->SetMember;
-}
-
-static VOID Dequeue(PKTHREAD Thread)
-{
-    DequeueFrom(KiProcessorBlock[Thread->LastProcessor], Thread);
+    prcb->ReadySummary &= ~(1u << Thread->Priority);
+    if (!prcb->ReadySummary)
+        ReadyProcessors &= ~prcb->SetMember;
 }
 
 /* ChooseProcessor, where there is a choice. */
@@ -115,10 +112,12 @@ static __attribute__((noinline)) VOID StandByInstead(PKPRCB Prcb, PKTHREAD Displ
 VOID KiReadyThread(PKTHREAD Thread)
 {
     PKPRCB prcb = ChooseProcessor(Thread);
-    PKTHREAD displaced = prcb->NextThread;
 
     Thread->LastProcessor = prcb->Number;
     KD_TRACE_LEAF(KD_CLASS_FLOW, TraceThreadReady, Thread, prcb->Number, Thread->Priority);
+
+    PKTHREAD displaced = prcb->NextThread;
+
     if (Thread->Priority <= PriorityOn(prcb)) {
         Enqueue(prcb, Thread, FALSE);
         return;
@@ -177,18 +176,16 @@ static __attribute__((noinline)) PKTHREAD BestElsewhere(PKPRCB Prcb, LONG Above)
 }
 
 /* The same in the lists of all processors, Prcb's own first: whoever is in there may run there. */
-FORCEINLINE PKTHREAD BestReady(PKPRCB Prcb, LONG Above)
+FORCEINLINE PKTHREAD BestReady(PKPRCB Prcb)
 {
     PKTHREAD best = NULL;
 
     if (Prcb->ReadySummary) {
         PLIST_ENTRY list = &Prcb->ReadyLists[31 - __builtin_clz(Prcb->ReadySummary)];
-        PKTHREAD first = CONTAINING_RECORD(list->Flink, KTHREAD, ReadyListEntry);
-        if (first->Priority > Above)
-            best = first;
+        best = CONTAINING_RECORD(list->Flink, KTHREAD, ReadyListEntry);
     }
     if (KI_UNLIKELY(ReadyProcessors & ~Prcb->SetMember)) {
-        PKTHREAD other = BestElsewhere(Prcb, best ? best->Priority : Above);
+        PKTHREAD other = BestElsewhere(Prcb, best ? best->Priority : IDLE_PRIORITY);
         if (other)
             best = other;
     }
@@ -221,7 +218,8 @@ static __attribute__((noinline)) PKTHREAD TakeOver(PKPRCB Prcb)
     }
     if (thread) {
         from->NextThread = NULL;
-        if (BestReady(from, from->CurrentThread->Priority))
+        PKTHREAD best = BestReady(from);
+        if (best && best->Priority > from->CurrentThread->Priority)
             ChooseAgain(from); /* it has been put off by the one that stood by */
     }
     return thread;
@@ -244,7 +242,7 @@ FORCEINLINE PKTHREAD SelectThread(PKPRCB Prcb)
     if (Prcb->NextThread)
         return TakeStandby(Prcb);
 
-    PKTHREAD best = BestReady(Prcb, IDLE_PRIORITY);
+    PKTHREAD best = BestReady(Prcb);
 
     if (best) {
         Dequeue(best);
@@ -252,6 +250,13 @@ FORCEINLINE PKTHREAD SelectThread(PKPRCB Prcb)
     }
     best = TakeOver(Prcb);
     return best ? best : Prcb->IdleThread;
+}
+
+/* A thread that comes to a processor takes the APCs that it may have when it lowers the IRQL. */
+static VOID SendApcInterruptOf(PKTHREAD Thread)
+{
+    if (KiMayDeliverApcs(Thread))
+        KiSendApcInterrupt();
 }
 
 /* From Old, the thread of Prcb's processor up to here, to Next. Returns when Old runs again. */
@@ -265,10 +270,10 @@ FORCEINLINE VOID SwitchTo(PKPRCB Prcb, PKTHREAD Old, PKTHREAD Next)
     Prcb->QuantumEnd = FALSE; /* the best thread has just been chosen */
     Prcb->SwitchCount++;
     Prcb->CurrentThread = Next;
-    if (KI_UNLIKELY(Next->ApcPending) && KiMayDeliverApcs(Next))
-        KiSendApcInterrupt(); /* Next's, when it lowers the IRQL */
-    KD_TRACE(KD_CLASS_FLOW, TraceThreadSwitch, Next, Old,
-             Old->State | (LONG64)Next->Priority * 256);
+    if (KI_UNLIKELY(Next->ApcPending))
+        ArchCallKeepingRegisters(SendApcInterruptOf, Next, 0, 0, 0);
+    KD_TRACE_LEAF(KD_CLASS_FLOW, TraceThreadSwitch, Next, Old,
+                  Old->State | (LONG64)Next->Priority * 256);
     ArchSwitchThread(Old, Next);
 }
 
@@ -299,7 +304,8 @@ static VOID GiveWay(PKPRCB Prcb, PKTHREAD Next, BOOLEAN First)
 
     Prcb->CurrentThread = Next;
     if (old != Prcb->IdleThread) {
-        if (MayRunOn(old, Prcb->Number) && PriorityOn(ChooseProcessor(old)) >= old->Priority)
+        PKPRCB best = ChooseProcessor(old);
+        if (best == Prcb || (MayRunOn(old, Prcb->Number) && PriorityOn(best) >= old->Priority))
             Enqueue(Prcb, old, First);
         else
             KiReadyThread(old);
@@ -346,10 +352,11 @@ static __attribute__((noinline)) PKTHREAD SelectAtQuantumEnd(PKPRCB Prcb, PKTHRE
         return next == Thread ? NULL : next;
     }
 
-    PKTHREAD next = BestReady(Prcb, Thread->Priority - 1);
+    PKTHREAD next = BestReady(Prcb);
 
-    if (next)
-        Dequeue(next);
+    if (!next || next->Priority < Thread->Priority)
+        return NULL;
+    Dequeue(next);
     return next;
 }
 

@@ -14,23 +14,26 @@
  * Returns: TRUE if the wait is over (wait.h)
  * Source:  contract T-WAIT-5..6
  */
-BOOLEAN KiSatisfyAll(PKTHREAD Thread, PLONG64 Status)
+BOOLEAN KiSatisfyAll(PKTHREAD Thread)
 {
     for (ULONG n = 0; n < Thread->WaitCount; n++) {
         if (!KiIsSignaledFor(Thread->WaitBlocks[n].Object, Thread))
             return FALSE;
     }
-    *Status = STATUS_WAIT_0;
+
+    LONG64 status = STATUS_WAIT_0;
+
     for (ULONG n = 0; n < Thread->WaitCount; n++) {
-        LONG64 base = KiConsume(Thread->WaitBlocks[n].Object, Thread);
-        if (base != STATUS_WAIT_0 && *Status == STATUS_WAIT_0)
-            *Status = base + n;
+        KiSatisfyBy(&Thread->WaitBlocks[n], Thread);
+        if (status == STATUS_WAIT_0 && Thread->WaitStatus >= STATUS_ABANDONED_WAIT_0)
+            status = Thread->WaitStatus;
     }
+    Thread->WaitStatus = status;
     return TRUE;
 }
 
 /* Above its base priority by Increment, but not real-time. Each quantum it uses takes one away. */
-static VOID Boost(PKTHREAD Thread, KPRIORITY Increment)
+static __attribute__((noinline)) VOID Boost(PKTHREAD Thread, KPRIORITY Increment)
 {
     KPRIORITY room = LOW_REALTIME_PRIORITY - 1 - Thread->BasePriority;
     KPRIORITY boosted = Thread->BasePriority + (Increment < room ? Increment : room);
@@ -39,12 +42,11 @@ static VOID Boost(PKTHREAD Thread, KPRIORITY Increment)
         Thread->Priority = (CHAR)boosted;
 }
 
-/* The end of Thread's wait, with Status; its priority rises by Increment for a while. */
-FORCEINLINE VOID EndWait(PKTHREAD Thread, LONG64 Status, KPRIORITY Increment)
+/* The end of Thread's wait with WaitStatus; its priority rises by Increment for a while. */
+FORCEINLINE VOID EndWait(PKTHREAD Thread, KPRIORITY Increment)
 {
-    KD_TRACE(KD_CLASS_FLOW, TraceThreadWake, Thread, Status, 0);
+    KD_TRACE(KD_CLASS_FLOW, TraceThreadWake, Thread, Thread->WaitStatus, 0);
     KiUnlinkBlocks(Thread);
-    Thread->WaitStatus = Status;
     if (Increment > 0 && Thread->BasePriority < LOW_REALTIME_PRIORITY)
         Boost(Thread, Increment);
     KiReadyThread(Thread);
@@ -59,7 +61,8 @@ FORCEINLINE VOID EndWait(PKTHREAD Thread, LONG64 Status, KPRIORITY Increment)
  */
 VOID KiEndWait(PKTHREAD Thread, LONG64 Status, KPRIORITY Increment)
 {
-    EndWait(Thread, Status, Increment);
+    Thread->WaitStatus = Status;
+    EndWait(Thread, Increment);
 }
 
 /*
@@ -69,13 +72,12 @@ VOID KiEndWait(PKTHREAD Thread, LONG64 Status, KPRIORITY Increment)
 static BOOLEAN ReleaseOne(PKWAIT_BLOCK Block, KPRIORITY Increment)
 {
     PKTHREAD thread = Block->Thread;
-    LONG64 status;
 
     if (Block->WaitType == WaitAny)
-        status = KiConsume(Block->Object, thread) + Block->WaitKey;
-    else if (!KiSatisfyAll(thread, &status))
+        KiSatisfyBy(Block, thread);
+    else if (!KiSatisfyAll(thread))
         return FALSE;
-    EndWait(thread, status, Increment);
+    EndWait(thread, Increment);
     return TRUE;
 }
 

@@ -6,7 +6,8 @@
 #include "ke/wait.h"
 
 /* T-WAIT-IRQL-1, T-TDPC-3: who may not block, must not wait. */
-static DECLSPEC_NORETURN VOID RefuseToBlock(PVOID Object, KIRQL Irql, PLARGE_INTEGER Timeout)
+static __attribute__((noinline)) DECLSPEC_NORETURN VOID RefuseToBlock(PVOID Object, KIRQL Irql,
+                                                                      PLARGE_INTEGER Timeout)
 {
     PKTHREAD thread = KeGetCurrentThread();
 
@@ -42,7 +43,7 @@ static PKWAIT_BLOCK *TimeoutLink(PKTHREAD Thread)
                              : &Thread->WaitBlocks;
 }
 
-static VOID BeginTimeout(PKTHREAD Thread, LARGE_INTEGER Timeout)
+static __attribute__((noinline)) VOID BeginTimeout(PKTHREAD Thread, LARGE_INTEGER Timeout)
 {
     KeSetTimer(&Thread->Timer, Timeout, NULL);
     Thread->TimeoutBlock.Object = &Thread->Timer;
@@ -74,7 +75,7 @@ FORCEINLINE BOOLEAN SatisfyAny(PKTHREAD Thread)
 {
     for (PKWAIT_BLOCK block = Thread->WaitBlocks; block; block = block->NextWaitBlock) {
         if (KiIsSignaledFor(block->Object, Thread)) {
-            Thread->WaitStatus = KiConsume(block->Object, Thread) + block->WaitKey;
+            KiSatisfyBy(block, Thread);
             return TRUE;
         }
     }
@@ -83,7 +84,7 @@ FORCEINLINE BOOLEAN SatisfyAny(PKTHREAD Thread)
 
 static __attribute__((noinline)) BOOLEAN SatisfyAllOrTimeout(PKTHREAD Thread)
 {
-    if (KiSatisfyAll(Thread, &Thread->WaitStatus))
+    if (KiSatisfyAll(Thread))
         return TRUE;
     if (!Thread->TimeoutBlock.Object || Thread->Timer.Header.SignalState <= 0)
         return FALSE;
@@ -119,35 +120,50 @@ static __attribute__((noinline)) BOOLEAN IsOverAfterAll(PKTHREAD Thread)
     return TRUE;
 }
 
-/*
- * Ends the wait without a sleep for an alert, or for a kernel APC that is to run before it: its
- * interrupt, if it has been requested at all, would be taken by the next thread.
- */
-FORCEINLINE BOOLEAN IsCalledAway(PKTHREAD Thread, BOOLEAN MayBlock)
+/* Ends the wait for an alert that has been kept for it. */
+FORCEINLINE BOOLEAN IsAlerted(PKTHREAD Thread)
 {
-    if (Thread->Alertable && KiTakeAlert(Thread, Thread->WaitMode))
-        Thread->WaitStatus = STATUS_ALERTED;
-    else if (MayBlock && Thread->ApcPending && Thread->WaitIrql < APC_LEVEL &&
-             KiMayDeliverApcs(Thread))
-        Thread->WaitStatus = STATUS_KERNEL_APC;
-    else
+    if (!Thread->Alertable || !KiTakeAlert(Thread, Thread->WaitMode))
         return FALSE;
+    Thread->WaitStatus = STATUS_ALERTED;
     return TRUE;
 }
 
-/* One look under the lock, and one sleep if there is nothing to have. FALSE: not over yet. */
-FORCEINLINE BOOLEAN WaitOnce(PKTHREAD Thread, BOOLEAN MayBlock)
+/*
+ * Interrupts the wait for a kernel APC that is to run before the sleep: its interrupt, if it has
+ * been requested at all, would be taken by the next thread.
+ */
+FORCEINLINE BOOLEAN IsCalledAway(PKTHREAD Thread)
 {
-    if (IsOver(Thread) || IsCalledAway(Thread, MayBlock))
-        return TRUE;
-    if (!MayBlock)
+    if (KI_LIKELY(!Thread->ApcPending) || Thread->WaitIrql >= APC_LEVEL ||
+        !KiMayDeliverApcs(Thread))
         return FALSE;
-    if (KI_LIKELY(!LinkBlocks(Thread)) || !IsOverAfterAll(Thread)) {
-        Thread->State = ThreadWaiting;
-        KD_TRACE(KD_CLASS_FLOW, TraceThreadWait, Thread->WaitCount ? Thread->WaitBlocks->Object : 0,
-                 Thread->WaitReason, Thread->WaitCount);
-        KiSwitchAway();
-    }
+    Thread->WaitStatus = STATUS_KERNEL_APC;
+    return TRUE;
+}
+
+FORCEINLINE VOID Sleep(PKTHREAD Thread)
+{
+    Thread->State = ThreadWaiting;
+    KD_TRACE(KD_CLASS_FLOW, TraceThreadWait, Thread->WaitCount ? Thread->WaitBlocks->Object : 0,
+             Thread->WaitReason, Thread->WaitCount);
+    KiSwitchAway();
+}
+
+/*
+ * One look under the lock, and one sleep if there is nothing to have. FALSE: there is a time-out to
+ * be set first, or to be found zero.
+ */
+FORCEINLINE BOOLEAN WaitOnce(PKTHREAD Thread, PLARGE_INTEGER Timeout)
+{
+    if (IsOver(Thread) || IsAlerted(Thread))
+        return TRUE;
+    if (Timeout && !Thread->TimeoutBlock.Object)
+        return FALSE;
+    if (IsCalledAway(Thread))
+        return TRUE;
+    if (KI_LIKELY(!LinkBlocks(Thread)) || !IsOverAfterAll(Thread))
+        Sleep(Thread);
     return TRUE;
 }
 
@@ -158,7 +174,7 @@ FORCEINLINE BOOLEAN WaitOnce(PKTHREAD Thread, BOOLEAN MayBlock)
 FORCEINLINE NTSTATUS WaitOrApc(PKTHREAD Thread, PLARGE_INTEGER Timeout)
 {
     KiAcquireLockAtDpcLevel(&KiDispatcherLock);
-    while (!WaitOnce(Thread, !Timeout || Thread->TimeoutBlock.Object)) {
+    while (!WaitOnce(Thread, Timeout)) {
         if (Timeout->QuadPart == 0) {
             Thread->WaitStatus = STATUS_TIMEOUT;
             break;
@@ -255,11 +271,17 @@ static __attribute__((noinline)) NTSTATUS Wait(PKTHREAD Thread, PLARGE_INTEGER T
     return status;
 }
 
+static __attribute__((noinline)) DECLSPEC_NORETURN VOID RefuseMutant(PKMUTANT Mutant, PVOID Caller)
+{
+    KeBugCheckEx(KMODE_EXCEPTION_NOT_HANDLED, (ULONG)STATUS_MUTANT_LIMIT_EXCEEDED,
+                 (ULONG_PTR)Caller, (ULONG_PTR)Mutant, 0);
+}
+
 /*
  * T-WAIT-9, T-KMUTEX-3. The state of a mutex that the thread owns is changed by nobody else, so it
  * can be read without the lock.
  */
-static VOID CheckObject(PKTHREAD Thread, PDISPATCHER_HEADER Object, KPROCESSOR_MODE WaitMode)
+FORCEINLINE VOID CheckObject(PKTHREAD Thread, PDISPATCHER_HEADER Object, KPROCESSOR_MODE WaitMode)
 {
     KI_REQUIRE(WaitMode == KernelMode || (PVOID)Object < Thread->StackLimit ||
                    (PVOID)Object >= Thread->StackBase,
@@ -267,8 +289,7 @@ static VOID CheckObject(PKTHREAD Thread, PDISPATCHER_HEADER Object, KPROCESSOR_M
     UNREFERENCED_PARAMETER(WaitMode);
     if (Object->Type == MutantObject && KiAsMutant(Object)->OwnerThread == Thread &&
         Object->SignalState < -MAXLONG)
-        KeBugCheckEx(KMODE_EXCEPTION_NOT_HANDLED, (ULONG)STATUS_MUTANT_LIMIT_EXCEEDED,
-                     (ULONG_PTR)__builtin_return_address(0), (ULONG_PTR)Object, 0);
+        RefuseMutant(KiAsMutant(Object), __builtin_return_address(0));
 }
 
 /*

@@ -20,30 +20,26 @@ FORCEINLINE BOOLEAN KiIsSignaledFor(PDISPATCHER_HEADER Object, PKTHREAD Thread)
            (Object->Type == MutantObject && KiAsMutant(Object)->OwnerThread == Thread);
 }
 
-/* What a satisfied wait does to the object. Returns the base of the wait's status. */
-FORCEINLINE LONG64 KiConsume(PDISPATCHER_HEADER Object, PKTHREAD Thread)
+/* Block's object satisfies Thread's wait: what that does to the object, and the wait's status. */
+FORCEINLINE VOID KiSatisfyBy(PKWAIT_BLOCK Block, PKTHREAD Thread)
 {
-    switch (Object->Type) {
-    case EventSynchronizationObject:
-    case TimerSynchronizationObject:
-        Object->SignalState = 0;
-        break;
-    case SemaphoreObject:
-        Object->SignalState--;
-        break;
-    case MutantObject:
-        return KiTakeMutant(KiAsMutant(Object), Thread);
-    default:
-        break;
-    }
-    return STATUS_WAIT_0;
+    PDISPATCHER_HEADER object = Block->Object;
+    UCHAR type = object->Type;
+
+    Thread->WaitStatus = Block->WaitKey;
+    if (type == EventSynchronizationObject || type == TimerSynchronizationObject)
+        object->SignalState = 0;
+    else if (type == SemaphoreObject)
+        object->SignalState--;
+    else if (type == MutantObject)
+        Thread->WaitStatus += KiTakeMutant(KiAsMutant(object), Thread);
 }
 
 /*
- * Satisfies Thread's wait for all of its objects, if all of them allow it now. The status is that
- * of the first abandoned mutex among them, else STATUS_WAIT_0.
+ * Satisfies Thread's wait for all of its objects, if all of them allow it now. WaitStatus becomes
+ * that of the first abandoned mutex among them, else STATUS_WAIT_0.
  */
-BOOLEAN KiSatisfyAll(PKTHREAD Thread, PLONG64 Status);
+BOOLEAN KiSatisfyAll(PKTHREAD Thread);
 
 /* Takes a thread's blocks out of the lists of the objects that it waits for. */
 FORCEINLINE VOID KiUnlinkBlocks(PKTHREAD Thread)
