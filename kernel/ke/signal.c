@@ -66,23 +66,30 @@ VOID KiEndWait(PKTHREAD Thread, LONG64 Status, KPRIORITY Increment)
 }
 
 /*
- * Ends the wait of a block's thread if the block's object, just signaled, allows it. A wait for any
- * ends with the object that comes first: none was signaled before, or the thread would not wait.
+ * The thread whose wait Object, which is signaled, ends first: the longest waiting one, if it does
+ * not lack other objects. A wait for any ends with whichever object comes first: none was signaled
+ * before, or the thread would not wait.
  */
-static BOOLEAN ReleaseOne(PKWAIT_BLOCK Block, KPRIORITY Increment)
+FORCEINLINE PKTHREAD SatisfyFirst(PDISPATCHER_HEADER Object)
 {
-    PKTHREAD thread = Block->Thread;
+    PLIST_ENTRY head = &Object->WaitListHead;
 
-    if (Block->WaitType == WaitAny)
-        KiSatisfyBy(Block, thread);
-    else if (!KiSatisfyAll(thread))
-        return FALSE;
-    EndWait(thread, Increment);
-    return TRUE;
+    for (PLIST_ENTRY entry = head->Flink; entry != head; entry = entry->Flink) {
+        PKWAIT_BLOCK block = CONTAINING_RECORD(entry, KWAIT_BLOCK, WaitListEntry);
+        PKTHREAD thread = block->Thread;
+        if (KI_LIKELY(block->WaitType == WaitAny)) {
+            KiSatisfyBy(block, thread);
+            return thread;
+        }
+        if (KiSatisfyAll(thread))
+            return thread;
+    }
+    return NULL;
 }
 
 /*
- * Releases the waiters of an object, the longest waiting first, as long as it stays signaled.
+ * Releases the waiters of an object that has been signaled, as long as it stays so. Each time from
+ * the start of the list: a released thread may have had several blocks in it.
  *
  * IRQL:    DISPATCH_LEVEL (not checked)
  * Locks:   the dispatcher lock is held
@@ -92,13 +99,12 @@ static BOOLEAN ReleaseOne(PKWAIT_BLOCK Block, KPRIORITY Increment)
  */
 VOID KiReleaseWaiters(PDISPATCHER_HEADER Object, KPRIORITY Increment)
 {
-    PLIST_ENTRY entry = Object->WaitListHead.Flink;
-
-    while (Object->SignalState > 0 && entry != &Object->WaitListHead) {
-        PKWAIT_BLOCK block = CONTAINING_RECORD(entry, KWAIT_BLOCK, WaitListEntry);
-        /* A released thread may have had several blocks in this list: from the start again. */
-        entry = ReleaseOne(block, Increment) ? Object->WaitListHead.Flink : entry->Flink;
-    }
+    do {
+        PKTHREAD thread = SatisfyFirst(Object);
+        if (!thread)
+            return;
+        EndWait(thread, Increment);
+    } while (Object->SignalState > 0);
 }
 
 /*
