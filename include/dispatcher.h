@@ -64,8 +64,7 @@ typedef struct _KMUTANT {
 /* One thread waiting for one object. */
 typedef struct _KWAIT_BLOCK {
     LIST_ENTRY WaitListEntry; /* in the object's list */
-    UCHAR WaitType;           /* WAIT_TYPE */
-    UCHAR Reserved11;
+    USHORT WaitType;          /* WAIT_TYPE */
     USHORT WaitKey; /* the status of a wait for any that this object ends: 0 to 63, or time-out */
     ULONG Reserved14;
     struct _KTHREAD *Thread;

@@ -43,12 +43,12 @@ typedef struct _KTHREAD {
     KAFFINITY SystemAffinity; /* set by KeSetSystemAffinityThreadEx, or 0: all */
     LONG64 WaitStatus;        /* why the last wait has ended */
     KWAIT_REASON WaitReason;
+    WAIT_TYPE WaitType;
     BOOLEAN Alertable;        /* an alert may end the wait under way */
     KPROCESSOR_MODE WaitMode; /* ... one of this mode, or of KernelMode */
     BOOLEAN Alerted[2];       /* by AlertMode: an alert that no wait has taken yet */
     ULONG WaitCount;          /* blocks of the wait under way, the time-out's not counted */
-    WAIT_TYPE WaitType;
-    PKWAIT_BLOCK WaitBlocks; /* of the wait under way, an array and a chain; or NULL */
+    PKWAIT_BLOCK WaitBlocks;  /* of the wait under way, an array and a chain; or NULL */
     KWAIT_BLOCK OwnWaitBlocks[THREAD_WAIT_OBJECTS];
     KWAIT_BLOCK TimeoutBlock; /* the last of the chain while Object is not NULL */
     KTIMER Timer;             /* the wait's time-out; its own rules */
@@ -197,12 +197,18 @@ VOID KiInitializePrcb(PKPCR Pcr, ULONG Number, PVOID StackTop, SIZE_T StackSize)
 KIRQL KiRaiseIrql(KIRQL NewIrql);
 VOID KiLowerIrql(KIRQL OldIrql);
 #else
+FORCEINLINE VOID KiRaiseIrqlFrom(KIRQL OldIrql, KIRQL NewIrql)
+{
+    ArchWriteIrql(NewIrql);
+    KD_TRACE_IRQL_RAISE(NewIrql, OldIrql);
+    UNREFERENCED_PARAMETER(OldIrql);
+}
+
 FORCEINLINE KIRQL KiRaiseIrql(KIRQL NewIrql)
 {
     KIRQL oldIrql = ArchReadIrql();
 
-    ArchWriteIrql(NewIrql);
-    KD_TRACE_IRQL_RAISE(NewIrql, oldIrql);
+    KiRaiseIrqlFrom(oldIrql, NewIrql);
     return oldIrql;
 }
 

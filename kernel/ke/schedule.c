@@ -44,15 +44,26 @@ FORCEINLINE VOID Enqueue(PKPRCB Prcb, PKTHREAD Thread, BOOLEAN First)
     ReadyProcessors |= Prcb->SetMember;
 }
 
-FORCEINLINE VOID Dequeue(PKTHREAD Thread)
+FORCEINLINE VOID DequeueFrom(PKPRCB Prcb, PKTHREAD Thread)
 {
-    PKPRCB prcb = KiProcessorBlock[Thread->LastProcessor];
-
     if (!RemoveEntryList(&Thread->ReadyListEntry))
         return;
-    prcb->ReadySummary &= ~(1u << Thread->Priority);
-    if (!prcb->ReadySummary)
-        ReadyProcessors &= ~prcb->SetMember;
+    Prcb->ReadySummary &= ~(1u << Thread->Priority);
+    if (!Prcb->ReadySummary)
+        ReadyProcessors &= ~Prcb->SetMember;
+}
+
+static VOID Dequeue(PKTHREAD Thread)
+{
+    DequeueFrom(KiProcessorBlock[Thread->LastProcessor], Thread);
+}
+
+/* The best thread in Prcb's own lists, which are not empty: whoever is in there may run there. */
+FORCEINLINE PKTHREAD FirstReady(PKPRCB Prcb)
+{
+    PLIST_ENTRY list = &Prcb->ReadyLists[31 - __builtin_clz(Prcb->ReadySummary)];
+
+    return CONTAINING_RECORD(list->Flink, KTHREAD, ReadyListEntry);
 }
 
 /* ChooseProcessor, where there is a choice. */
@@ -161,7 +172,7 @@ static PKTHREAD BestIn(PKPRCB Owner, ULONG Processor, LONG Above)
 }
 
 /* The same in the lists of all processors but Prcb's, and NULL if there is none above Above. */
-static __attribute__((noinline)) PKTHREAD BestElsewhere(PKPRCB Prcb, LONG Above)
+static PKTHREAD BestElsewhere(PKPRCB Prcb, LONG Above)
 {
     PKTHREAD best = NULL;
 
@@ -175,21 +186,13 @@ static __attribute__((noinline)) PKTHREAD BestElsewhere(PKPRCB Prcb, LONG Above)
     return best;
 }
 
-/* The same in the lists of all processors, Prcb's own first: whoever is in there may run there. */
-FORCEINLINE PKTHREAD BestReady(PKPRCB Prcb)
+/* The same in the lists of all processors, Prcb's own first. */
+static PKTHREAD BestReady(PKPRCB Prcb)
 {
-    PKTHREAD best = NULL;
+    PKTHREAD best = Prcb->ReadySummary ? FirstReady(Prcb) : NULL;
+    PKTHREAD other = BestElsewhere(Prcb, best ? best->Priority : IDLE_PRIORITY);
 
-    if (Prcb->ReadySummary) {
-        PLIST_ENTRY list = &Prcb->ReadyLists[31 - __builtin_clz(Prcb->ReadySummary)];
-        best = CONTAINING_RECORD(list->Flink, KTHREAD, ReadyListEntry);
-    }
-    if (KI_UNLIKELY(ReadyProcessors & ~Prcb->SetMember)) {
-        PKTHREAD other = BestElsewhere(Prcb, best ? best->Priority : IDLE_PRIORITY);
-        if (other)
-            best = other;
-    }
-    return best;
+    return other ? other : best;
 }
 
 /* Somebody else may be the best for this processor now: it looks as at the end of a quantum. */
@@ -201,9 +204,10 @@ static VOID ChooseAgain(PKPRCB Prcb)
 
 /*
  * The best thread that stands by for another processor and may run on this one, which would be idle
- * otherwise. The other one may stay at DISPATCH_LEVEL for long; if not, its interrupt is in vain.
+ * otherwise; else the idle thread. The other one may stay at DISPATCH_LEVEL for long; if not, its
+ * interrupt is in vain.
  */
-static __attribute__((noinline)) PKTHREAD TakeOver(PKPRCB Prcb)
+static PKTHREAD TakeOver(PKPRCB Prcb)
 {
     PKPRCB from = NULL;
     PKTHREAD thread = NULL;
@@ -222,7 +226,7 @@ static __attribute__((noinline)) PKTHREAD TakeOver(PKPRCB Prcb)
         if (best && best->Priority > from->CurrentThread->Priority)
             ChooseAgain(from); /* it has been put off by the one that stood by */
     }
-    return thread;
+    return thread ? thread : Prcb->IdleThread;
 }
 
 static PKTHREAD TakeStandby(PKPRCB Prcb)
@@ -237,19 +241,19 @@ static PKTHREAD TakeStandby(PKPRCB Prcb)
  * The thread to run on Prcb's processor now: the one that stands by, else the best in all ready
  * lists, its own first, else one that stands by elsewhere, else the idle thread.
  */
-FORCEINLINE PKTHREAD SelectThread(PKPRCB Prcb)
+static PKTHREAD SelectThread(PKPRCB Prcb)
 {
     if (Prcb->NextThread)
         return TakeStandby(Prcb);
 
     PKTHREAD best = BestReady(Prcb);
 
-    if (best) {
+    if (best)
         Dequeue(best);
-        return best;
-    }
-    best = TakeOver(Prcb);
-    return best ? best : Prcb->IdleThread;
+    else
+        best = TakeOver(Prcb);
+    best->LastProcessor = Prcb->Number;
+    return best;
 }
 
 /* A thread that comes to a processor takes the APCs that it may have when it lowers the IRQL. */
@@ -263,7 +267,6 @@ static VOID SendApcInterruptOf(PKTHREAD Thread)
 FORCEINLINE VOID SwitchTo(PKPRCB Prcb, PKTHREAD Old, PKTHREAD Next)
 {
     Next->State = ThreadRunning;
-    Next->LastProcessor = Prcb->Number;
     Next->Switches++;
     if (Next->Quantum <= 0)
         Next->Quantum = QUANTUM_TICKS;
@@ -277,8 +280,14 @@ FORCEINLINE VOID SwitchTo(PKPRCB Prcb, PKTHREAD Old, PKTHREAD Next)
     ArchSwitchThread(Old, Next);
 }
 
+static __attribute__((noinline)) VOID SwitchToBest(PKPRCB Prcb)
+{
+    SwitchTo(Prcb, Prcb->CurrentThread, SelectThread(Prcb));
+}
+
 /*
- * Gives the processor away. The caller has said where its thread stands now: waiting, or ended.
+ * Gives the processor away, most often to a thread in its own lists, and nobody else has any. The
+ * caller has said where its thread stands now: waiting, or ended.
  * Returns when this thread has a processor again, perhaps another one.
  *
  * IRQL:    DISPATCH_LEVEL (not checked)
@@ -290,7 +299,13 @@ VOID KiSwitchAway(VOID)
 {
     PKPRCB prcb = KeGetCurrentPrcb();
 
-    SwitchTo(prcb, prcb->CurrentThread, SelectThread(prcb));
+    if (!prcb->NextThread && ReadyProcessors == prcb->SetMember) {
+        PKTHREAD next = FirstReady(prcb);
+        DequeueFrom(prcb, next);
+        SwitchTo(prcb, prcb->CurrentThread, next);
+    } else {
+        SwitchToBest(prcb);
+    }
 }
 
 /*
@@ -298,7 +313,7 @@ VOID KiSwitchAway(VOID)
  * preempted, last if its time is over, or elsewhere, if another processor does less or it may not
  * run here any more. Whoever looks for a processor finds Next here already.
  */
-static VOID GiveWay(PKPRCB Prcb, PKTHREAD Next, BOOLEAN First)
+FORCEINLINE VOID GiveWay(PKPRCB Prcb, PKTHREAD Next, BOOLEAN First)
 {
     PKTHREAD old = Prcb->CurrentThread;
 
@@ -345,7 +360,7 @@ static VOID EndQuantum(PKPRCB Prcb, PKTHREAD Thread)
 }
 
 /* Who takes over from Thread at the end of its quantum; NULL: nobody, it goes on. */
-static __attribute__((noinline)) PKTHREAD SelectAtQuantumEnd(PKPRCB Prcb, PKTHREAD Thread)
+static PKTHREAD SelectAtQuantumEnd(PKPRCB Prcb, PKTHREAD Thread)
 {
     if (Prcb->NextThread || Thread == Prcb->IdleThread || !MayRunOn(Thread, Prcb->Number)) {
         PKTHREAD next = SelectThread(Prcb);
@@ -357,6 +372,7 @@ static __attribute__((noinline)) PKTHREAD SelectAtQuantumEnd(PKPRCB Prcb, PKTHRE
     if (!next || next->Priority < Thread->Priority)
         return NULL;
     Dequeue(next);
+    next->LastProcessor = Prcb->Number;
     return next;
 }
 

@@ -20,16 +20,19 @@ static __attribute__((noinline)) DECLSPEC_NORETURN VOID RefuseToBlock(PVOID Obje
                  (ULONG_PTR)&Irql, (ULONG_PTR)Object, (ULONG_PTR)Timeout);
 }
 
-/* Only a timer can become signaled without the dispatcher lock. */
+/*
+ * Only a timer can become signaled without the dispatcher lock. The two types are 8 and 9, all
+ * others are less.
+ */
 FORCEINLINE BOOLEAN IsTimer(PDISPATCHER_HEADER Object)
 {
-    return Object->Type == TimerNotificationObject || Object->Type == TimerSynchronizationObject;
+    return (Object->Type & TimerNotificationObject) != 0;
 }
 
 FORCEINLINE VOID PrepareBlock(PKTHREAD Thread, PKWAIT_BLOCK Block, PVOID Object, WAIT_TYPE Type,
                               ULONG Index, BOOLEAN Last)
 {
-    Block->WaitType = (UCHAR)Type;
+    Block->WaitType = (USHORT)Type;
     Block->WaitKey = (USHORT)Index;
     Block->Thread = Thread;
     Block->Object = Object;
@@ -271,10 +274,10 @@ static __attribute__((noinline)) NTSTATUS Wait(PKTHREAD Thread, PLARGE_INTEGER T
     return status;
 }
 
-static __attribute__((noinline)) DECLSPEC_NORETURN VOID RefuseMutant(PKMUTANT Mutant, PVOID Caller)
+static __attribute__((noinline)) DECLSPEC_NORETURN VOID RefuseMutant(PKMUTANT Mutant)
 {
     KeBugCheckEx(KMODE_EXCEPTION_NOT_HANDLED, (ULONG)STATUS_MUTANT_LIMIT_EXCEEDED,
-                 (ULONG_PTR)Caller, (ULONG_PTR)Mutant, 0);
+                 (ULONG_PTR)ArchThisPlace(), (ULONG_PTR)Mutant, 0);
 }
 
 /*
@@ -289,7 +292,7 @@ FORCEINLINE VOID CheckObject(PKTHREAD Thread, PDISPATCHER_HEADER Object, KPROCES
     UNREFERENCED_PARAMETER(WaitMode);
     if (Object->Type == MutantObject && KiAsMutant(Object)->OwnerThread == Thread &&
         Object->SignalState < -MAXLONG)
-        RefuseMutant(KiAsMutant(Object), __builtin_return_address(0));
+        RefuseMutant(KiAsMutant(Object));
 }
 
 /*
@@ -305,7 +308,7 @@ FORCEINLINE VOID BeginWait(PKTHREAD Thread, PVOID Object, PLARGE_INTEGER Timeout
         (oldIrql > DISPATCH_LEVEL || !Timeout || Timeout->QuadPart))
         RefuseToBlock(Object, oldIrql, Timeout);
     /* Raised first: a DPC that polls in this thread's name would write WaitIrql, too. */
-    KiRaiseIrql(DISPATCH_LEVEL);
+    KiRaiseIrqlFrom(oldIrql, DISPATCH_LEVEL);
     Thread->WaitIrql = oldIrql;
 }
 
