@@ -415,7 +415,10 @@ if [[ -n $record$replay ]]; then
     mapfile -t -O ${#qemu[@]} qemu < <(
         recording_options "${record:+record}${replay:+replay}" "$record$replay")
 elif ((icount)); then
-    qemu+=(-smp "${smp:-1}" -icount 'shift=4,sleep=off' -rtc 'clock=vm,base=2026-01-01')
+    # With sleep=off time leaps to the next timer whenever the machine stands still, for GDB too.
+    sleep=off
+    ((debug == 0)) || sleep=on
+    qemu+=(-smp "${smp:-1}" -icount "shift=4,sleep=$sleep" -rtc 'clock=vm,base=2026-01-01')
 else
     qemu+=(-smp "${smp:-4}" -device edu)
 fi

@@ -1,7 +1,7 @@
 /*
  * Work items and the threads that do the work. Three queues, each with its own threads, whose
- * number never changes. A queue's lock (DISPATCH_LEVEL) protects its list and what its workers
- * say that they run; a semaphore counts the items, so a worker that comes through has one.
+ * number never changes. A semaphore counts a queue's items, so a worker that comes through has one;
+ * the items are under the dispatcher lock as the semaphore is, and queuing one is a single step.
  *
  * The item is out of the queue, and forgotten, before its routine is called: the routine may queue
  * it again or free it.
@@ -16,10 +16,10 @@ typedef struct _WORK_QUEUE {
     PCSTR Name;
     KPRIORITY Priority;
     ULONG Workers;
-    KSPIN_LOCK Lock;
-    LIST_ENTRY Items;                                /* the longest waiting first; Lock */
-    PWORKER_THREAD_ROUTINE Running[MAXIMUM_WORKERS]; /* one for each worker, or NULL; Lock */
-    KSEMAPHORE Count;                                /* of items that no worker has gone for */
+    LIST_ENTRY Items; /* the longest waiting first; the dispatcher lock */
+    /* One for each worker, or NULL. Set with the item's leaving the list, in one step. */
+    volatile PWORKER_THREAD_ROUTINE Running[MAXIMUM_WORKERS];
+    KSEMAPHORE Count; /* of items that no worker has gone for */
 } WORK_QUEUE, *PWORK_QUEUE;
 
 /* In the order of WORK_QUEUE_TYPE. Priorities: contract T-WORK-5. */
@@ -40,7 +40,7 @@ static WORKER Workers[ARRAYSIZE(Queues) * MAXIMUM_WORKERS];
  * Queues an item. An item that is queued already would tie the queue's list in a knot.
  *
  * IRQL:    <= DISPATCH_LEVEL
- * Locks:   takes the queue's lock, then, without it, the dispatcher lock
+ * Locks:   takes the dispatcher lock
  * Context: any
  * Returns: nothing
  * Source:  contract T-WORK-1..3, T-WORK-5..6
@@ -52,37 +52,30 @@ VOID ExQueueWorkItem(PWORK_QUEUE_ITEM WorkItem, WORK_QUEUE_TYPE QueueType)
 
     PWORK_QUEUE queue =
         &Queues[(ULONG)QueueType < ARRAYSIZE(Queues) ? QueueType : DelayedWorkQueue];
-    KIRQL oldIrql = KeAcquireSpinLockRaiseToDpc(&queue->Lock);
-    BOOLEAN queued = WorkItem->List.Flink != NULL;
+    KIRQL oldIrql = KiLockDispatcher();
 
-    if (!queued)
-        InsertTailList(&queue->Items, &WorkItem->List);
-    KeReleaseSpinLock(&queue->Lock, oldIrql);
-    if (queued)
+    if (KI_UNLIKELY(WorkItem->List.Flink != NULL)) {
+        KiUnlockDispatcher(oldIrql);
         KeBugCheckEx(WORKER_INVALID, 1, (ULONG_PTR)WorkItem, (ULONG_PTR)WorkItem->WorkerRoutine, 0);
-    KeReleaseSemaphore(&queue->Count, IO_NO_INCREMENT, 1, FALSE);
+    }
+    InsertTailList(&queue->Items, &WorkItem->List);
+    queue->Count.Header.SignalState++;
+    KiReleaseWaiters(&queue->Count.Header, IO_NO_INCREMENT);
+    KiUnlockDispatcher(oldIrql);
 }
 
 /* The semaphore has let this worker through, so there is an item for it. */
 static WORK_QUEUE_ITEM TakeItem(const WORKER *Worker)
 {
     PWORK_QUEUE queue = Worker->Queue;
-    KIRQL oldIrql = KeAcquireSpinLockRaiseToDpc(&queue->Lock);
+    KIRQL oldIrql = KiLockDispatcher();
     PWORK_QUEUE_ITEM item = CONTAINING_RECORD(RemoveHeadList(&queue->Items), WORK_QUEUE_ITEM, List);
     WORK_QUEUE_ITEM copy = *item;
 
     queue->Running[Worker->Index] = copy.WorkerRoutine;
     item->List.Flink = NULL;
-    KeReleaseSpinLock(&queue->Lock, oldIrql);
+    KiUnlockDispatcher(oldIrql);
     return copy;
-}
-
-static VOID SayDone(const WORKER *Worker)
-{
-    KIRQL oldIrql = KeAcquireSpinLockRaiseToDpc(&Worker->Queue->Lock);
-
-    Worker->Queue->Running[Worker->Index] = NULL;
-    KeReleaseSpinLock(&Worker->Queue->Lock, oldIrql);
 }
 
 static VOID WorkerThread(PVOID StartContext)
@@ -95,7 +88,7 @@ static VOID WorkerThread(PVOID StartContext)
         item.WorkerRoutine(item.Parameter);
         KI_REQUIRE(KeGetCurrentIrql() == PASSIVE_LEVEL, WORKER_THREAD_RETURNED_AT_BAD_IRQL,
                    item.WorkerRoutine, KeGetCurrentIrql(), item.Parameter, 0);
-        SayDone(worker);
+        worker->Queue->Running[worker->Index] = NULL;
     }
 }
 
@@ -120,7 +113,6 @@ static VOID StartWorker(PWORK_QUEUE Queue, ULONG Index)
 VOID ExpStartWorkers(VOID)
 {
     for (ULONG n = 0; n < ARRAYSIZE(Queues); n++) {
-        KeInitializeSpinLock(&Queues[n].Lock);
         InitializeListHead(&Queues[n].Items);
         KeInitializeSemaphore(&Queues[n].Count, 0, MAXLONG);
         for (ULONG index = 0; index < Queues[n].Workers; index++)
@@ -133,6 +125,7 @@ static BOOLEAN IsIn(PWORKER_THREAD_ROUTINE Routine, const VOID *Start, SIZE_T Si
     return (ULONG_PTR)Routine - (ULONG_PTR)Start < Size;
 }
 
+/* The dispatcher lock is held. */
 static PWORKER_THREAD_ROUTINE FindInQueue(PWORK_QUEUE Queue, const VOID *Start, SIZE_T Size)
 {
     for (ULONG n = 0; n < Queue->Workers; n++) {
@@ -151,7 +144,7 @@ static PWORKER_THREAD_ROUTINE FindInQueue(PWORK_QUEUE Queue, const VOID *Start, 
  * Is work left that would run code between Start and Start + Size, or does?
  *
  * IRQL:    <= DISPATCH_LEVEL (not checked)
- * Locks:   takes each queue's lock
+ * Locks:   takes the dispatcher lock, for each queue anew
  * Context: the check after an unload
  * Returns: the routine, or NULL
  */
@@ -160,9 +153,9 @@ PWORKER_THREAD_ROUTINE ExpFindWork(const VOID *Start, SIZE_T Size)
     PWORKER_THREAD_ROUTINE found = NULL;
 
     for (ULONG n = 0; n < ARRAYSIZE(Queues) && !found; n++) {
-        KIRQL oldIrql = KeAcquireSpinLockRaiseToDpc(&Queues[n].Lock);
+        KIRQL oldIrql = KiLockDispatcher();
         found = FindInQueue(&Queues[n], Start, Size);
-        KeReleaseSpinLock(&Queues[n].Lock, oldIrql);
+        KiUnlockDispatcher(oldIrql);
     }
     return found;
 }
