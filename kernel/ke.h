@@ -133,7 +133,8 @@ typedef struct _KPRCB {
     ULONG ReservedIndex;
     ULONG Number;                /* gs:[1A4] */
     volatile BOOLEAN QuantumEnd; /* the current thread's time is over; set by the tick */
-    UCHAR Reserved29[7];
+    volatile BOOLEAN DpcThreadRequested; /* the DPC thread is to be woken; set by insertions */
+    UCHAR Reserved2A[6];
 
     LIST_ENTRY ReadyLists[MAXIMUM_PRIORITY]; /* by priority; the dispatcher lock */
     ULONG ReadySummary;  /* bit n: ReadyLists[n] is not empty; the dispatcher lock */
@@ -142,7 +143,6 @@ typedef struct _KPRCB {
 
     KDPC_DATA DpcData;                      /* ordinary DPCs */
     KDPC_DATA ThreadedDpcData;              /* threaded DPCs, while there is a thread for them */
-    KDPC DpcThreadDpc;                      /* ordinary; sets the event */
     KEVENT DpcThreadEvent;                  /* the DPC thread is to look at its queue */
     volatile PKDEFERRED_ROUTINE DpcRoutine; /* that runs now, or NULL */
     volatile BOOLEAN TimerDpc;              /* it came from a timer; checked builds only */
@@ -426,6 +426,9 @@ VOID KiSwitchAway(VOID);
 
 /* The end of the dispatch interrupt: preemption, end of the quantum. DISPATCH_LEVEL, no lock. */
 VOID KiDispatchThreads(PKPRCB Prcb);
+
+/* The first of it: the DPC thread, if a threaded DPC has asked for it. */
+VOID KiWakeDpcThread(PKPRCB Prcb);
 
 /* The tick's part. CLOCK_LEVEL. */
 VOID KiQuantumTick(PKPRCB Prcb);

@@ -76,16 +76,16 @@ BOOLEAN KiIsDpcQueued(const KDPC *Dpc)
  * Sends the dispatch interrupt unless one is on its way or a drain will look again. CR8 is at
  * HIGH_LEVEL, so an interrupt to this processor waits in the APIC until IRQL falls.
  */
-static VOID RequestDispatchLocked(PKPRCB Prcb)
+FORCEINLINE VOID RequestDispatchLocked(PKPRCB Prcb)
 {
     if (Prcb->DpcData.DispatchRequested)
         return;
     Prcb->DpcData.DispatchRequested = TRUE;
     if (Prcb == KeGetCurrentPrcb()) {
-        KD_TRACE(KD_CLASS_FLOW, TraceInterruptRequest, 0, DISPATCH_VECTOR, Prcb->Number);
+        KD_TRACE_LEAF(KD_CLASS_FLOW, TraceInterruptRequest, 0, DISPATCH_VECTOR, Prcb->Number);
         ArchRequestSoftwareInterrupt(DISPATCH_LEVEL);
     } else {
-        ArchSendInterrupt(Prcb->Number, DISPATCH_VECTOR);
+        ArchCallKeepingRegisters(ArchSendInterrupt, Prcb->Number, DISPATCH_VECTOR, 0, 0);
     }
 }
 

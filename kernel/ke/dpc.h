@@ -96,8 +96,13 @@ FORCEINLINE BOOLEAN KiTakeDpc(PKDPC_DATA Data, KDPC_CALL *Call)
 #define KiTraceDpcFlags(Threaded, FromTimer) \
     (((Threaded) ? KD_TRACE_DPC_THREADED : 0u) | ((FromTimer) ? KD_TRACE_DPC_FROM_TIMER : 0u))
 
-/* The queue of Target into which Dpc goes. */
-PKDPC_DATA KiDpcQueueFor(const KDPC *Dpc, PKPRCB Target);
+/* The queue of Target into which Dpc goes: the answer holds for this insertion (T-TDPC-1). */
+FORCEINLINE PKDPC_DATA KiDpcQueueFor(const KDPC *Dpc, PKPRCB Target)
+{
+    if (Dpc->Type == ThreadedDpcObject && KiThreadedDpcsEnabled)
+        return &Target->ThreadedDpcData;
+    return &Target->DpcData;
+}
 
 /* Has the queue of threaded DPCs drained; its lock is held. HIGH_LEVEL. */
 VOID KiRequestDpcThread(PKPRCB Prcb);

@@ -79,7 +79,7 @@ VOID KiDispatchLevelInterrupt(VOID)
         RunDpc(prcb, &call);
         ArchMaskInterrupts();
     }
-    if (prcb->NextThread || prcb->QuantumEnd) {
+    if (prcb->NextThread || prcb->QuantumEnd || prcb->DpcThreadRequested) {
         ArchEnableInterrupts();
         KiDispatchThreads(prcb);
         ArchMaskInterrupts();

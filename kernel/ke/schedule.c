@@ -377,7 +377,8 @@ static PKTHREAD SelectAtQuantumEnd(PKPRCB Prcb, PKTHREAD Thread)
 }
 
 /*
- * The last work of the dispatch interrupt: a thread that stands by, or the end of a quantum.
+ * The last work of the dispatch interrupt: threaded DPCs' thread, a thread that stands by, or the
+ * end of a quantum.
  *
  * IRQL:    DISPATCH_LEVEL (not checked)
  * Locks:   takes the dispatcher lock
@@ -393,6 +394,7 @@ VOID KiDispatchThreads(PKPRCB Prcb)
     BOOLEAN quantumEnd = Prcb->QuantumEnd;
     PKTHREAD next;
 
+    KiWakeDpcThread(Prcb);
     if (quantumEnd) {
         EndQuantum(Prcb, thread);
         next = SelectAtQuantumEnd(Prcb, thread);

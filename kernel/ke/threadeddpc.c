@@ -4,14 +4,16 @@
  * of the ordinary queue.
  *
  * Whoever inserts may be at any IRQL, and above DISPATCH_LEVEL nobody may set an event. So the
- * inserter queues an ordinary DPC of the kernel's own to the same processor, and that one sets the
- * event. DispatchRequested says that this has been done and that the thread will look again:
+ * inserter only leaves a mark, DpcThreadRequested, and requests the dispatch interrupt, which sets
+ * the event when its DPCs have run. The mark is to the interrupt what NextThread is: written before
+ * the request, and read after the drain has taken the request back. DispatchRequested says that the
+ * mark has been made and that the thread will look again:
  *
  *     inserter (queue's lock)             the processor of the queue
  *     links the DPC
  *     DispatchRequested = TRUE
- *     queues DpcThreadDpc
- *                                         DpcThreadDpc: sets the event
+ *     marks; requests the interrupt
+ *                                         end of the drain: sets the event
  *     links another DPC; requested
  *     already
  *                                         thread: takes the one, runs it, takes the other, runs it
@@ -29,22 +31,7 @@
 volatile BOOLEAN KiThreadedDpcsEnabled;
 
 /*
- * IRQL:    HIGH_LEVEL (not checked)
- * Locks:   none; the answer holds for this insertion
- * Context: insertion
- * Returns: the queue of Target into which Dpc goes
- * Source:  contract T-TDPC-1, T-DPCQ-1
- */
-PKDPC_DATA KiDpcQueueFor(const KDPC *Dpc, PKPRCB Target)
-{
-    if (Dpc->Type == ThreadedDpcObject && KiThreadedDpcsEnabled)
-        return &Target->ThreadedDpcData;
-    return &Target->DpcData;
-}
-
-/*
- * Has the DPC thread of a processor look at its queue. The ordinary DPC is of an importance for
- * which the dispatch interrupt is requested at once, on another processor too.
+ * Has the DPC thread of a processor look at its queue.
  *
  * IRQL:    HIGH_LEVEL (not checked)
  * Locks:   the lock of the threaded queue is held; takes that of the ordinary one
@@ -56,16 +43,25 @@ VOID KiRequestDpcThread(PKPRCB Prcb)
     if (Prcb->ThreadedDpcData.DispatchRequested)
         return;
     Prcb->ThreadedDpcData.DispatchRequested = TRUE;
-    KeInsertQueueDpc(&Prcb->DpcThreadDpc, NULL, NULL);
+    Prcb->DpcThreadRequested = TRUE;
+    KiRequestDispatch(Prcb);
 }
 
-static KDEFERRED_ROUTINE WakeDpcThread;
-static VOID WakeDpcThread(PKDPC Dpc, PVOID Context, PVOID Argument1, PVOID Argument2)
+/*
+ * Wakes the DPC thread, if it has been asked for.
+ *
+ * IRQL:    DISPATCH_LEVEL (not checked)
+ * Locks:   the dispatcher lock is held
+ * Context: the end of the dispatch interrupt
+ * Returns: nothing
+ */
+VOID KiWakeDpcThread(PKPRCB Prcb)
 {
-    UNREFERENCED_PARAMETER(Dpc);
-    UNREFERENCED_PARAMETER(Argument1);
-    UNREFERENCED_PARAMETER(Argument2);
-    KeSetEvent(Context, IO_NO_INCREMENT, FALSE);
+    if (!Prcb->DpcThreadRequested)
+        return;
+    Prcb->DpcThreadRequested = FALSE;
+    Prcb->DpcThreadEvent.Header.SignalState = 1;
+    KiReleaseWaiters(&Prcb->DpcThreadEvent.Header, IO_NO_INCREMENT);
 }
 
 static BOOLEAN TakeThreadedDpc(PKDPC_DATA Data, KDPC_CALL *Call)
@@ -112,9 +108,6 @@ static VOID DpcThread(PVOID StartContext)
 static VOID StartDpcThread(PKPRCB Prcb)
 {
     KeInitializeEvent(&Prcb->DpcThreadEvent, SynchronizationEvent, FALSE);
-    KeInitializeDpc(&Prcb->DpcThreadDpc, WakeDpcThread, &Prcb->DpcThreadEvent);
-    KeSetTargetProcessorDpc(&Prcb->DpcThreadDpc, (CCHAR)Prcb->Number);
-    KeSetImportanceDpc(&Prcb->DpcThreadDpc, MediumHighImportance);
     if (!NT_SUCCESS(PspStartThread("threaded DPCs", HIGH_PRIORITY, DpcThread, Prcb)))
         ArchCannotStart("There is not enough memory for the DPC threads.");
 }
