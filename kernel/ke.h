@@ -131,8 +131,8 @@ typedef struct _KPRCB {
     PKTHREAD NextThread;
     PKTHREAD IdleThread;
     ULONG ReservedIndex;
-    ULONG Number;                /* gs:[1A4] */
-    volatile BOOLEAN QuantumEnd; /* the current thread's time is over; set by the tick */
+    ULONG Number;                        /* gs:[1A4] */
+    volatile BOOLEAN QuantumEnd;         /* the current thread's time is over; set by the tick */
     volatile BOOLEAN DpcThreadRequested; /* the DPC thread is to be woken; set by insertions */
     UCHAR Reserved2A[6];
 

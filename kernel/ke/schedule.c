@@ -3,10 +3,10 @@
  * state, are under the dispatcher lock, at DISPATCH_LEVEL.
  *
  * A thread that becomes ready goes to the processor that runs the least: an idle one, or the one
- * with the lowest priority if that is lower than its own; it stands by there (NextThread), and
- * the dispatch interrupt is requested. It is taken when that processor's IRQL falls below
- * DISPATCH_LEVEL, after the DPCs, and it makes the switch. So preemption is one more thing that
- * the dispatch interrupt does.
+ * with the lowest priority if that is lower than its own; it stands by there (NextThread). The
+ * switch is made when that processor's IRQL falls below DISPATCH_LEVEL, after the DPCs: another
+ * processor is sent the dispatch interrupt, whose last work is the switch. This processor looks
+ * when the lock is freed (KiUnlockDispatcher), and gives way at once if its IRQL allows.
  *
  * The dispatcher lock is held across a switch: the thread that leaves has taken it, the thread
  * that comes frees it. Nobody can therefore find a thread ready, or free its stack, before it

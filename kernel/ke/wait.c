@@ -192,72 +192,6 @@ FORCEINLINE NTSTATUS WaitOrApc(PKTHREAD Thread, PLARGE_INTEGER Timeout)
     return (NTSTATUS)Thread->WaitStatus;
 }
 
-/* What the KTHREAD says of a wait, set aside while APCs run: they may wait themselves. */
-typedef struct _WAIT_COPY {
-    KIRQL WaitIrql;
-    KWAIT_REASON WaitReason;
-    WAIT_TYPE WaitType;
-    BOOLEAN Alertable;
-    KPROCESSOR_MODE WaitMode;
-    ULONG WaitCount;
-    PKWAIT_BLOCK WaitBlocks;
-    KWAIT_BLOCK OwnWaitBlocks[THREAD_WAIT_OBJECTS];
-} WAIT_COPY;
-
-static VOID SetAside(const KTHREAD *Thread, WAIT_COPY *Copy)
-{
-    Copy->WaitIrql = Thread->WaitIrql;
-    Copy->WaitReason = Thread->WaitReason;
-    Copy->WaitType = Thread->WaitType;
-    Copy->Alertable = Thread->Alertable;
-    Copy->WaitMode = Thread->WaitMode;
-    Copy->WaitCount = Thread->WaitCount;
-    Copy->WaitBlocks = Thread->WaitBlocks;
-    memcpy(Copy->OwnWaitBlocks, Thread->OwnWaitBlocks, sizeof(Copy->OwnWaitBlocks));
-}
-
-static VOID TakeUp(PKTHREAD Thread, const WAIT_COPY *Copy)
-{
-    Thread->WaitIrql = Copy->WaitIrql;
-    Thread->WaitReason = Copy->WaitReason;
-    Thread->WaitType = Copy->WaitType;
-    Thread->Alertable = Copy->Alertable;
-    Thread->WaitMode = Copy->WaitMode;
-    Thread->WaitCount = Copy->WaitCount;
-    Thread->WaitBlocks = Copy->WaitBlocks;
-    memcpy(Thread->OwnWaitBlocks, Copy->OwnWaitBlocks, sizeof(Thread->OwnWaitBlocks));
-}
-
-/* How long it is to DueTime, as a relative time-out; 0 if that has passed. */
-static LONG64 TimeUntil(ULONG64 DueTime)
-{
-    LONG64 left = (LONG64)(DueTime - KiQueryInterruptTime());
-
-    return left > 0 ? -left : 0;
-}
-
-/*
- * A pause of the wait, at the IRQL that it was called at. Meanwhile the thread is in no list: a
- * signal that stays is found afterwards, a pulse is missed (T-KePulseEvent-1). Returns the time-out
- * of the rest.
- */
-static __attribute__((noinline)) PLARGE_INTEGER
-PauseForApcs(PKTHREAD Thread, PLARGE_INTEGER Timeout, PLARGE_INTEGER Left)
-{
-    ULONG64 due = Thread->Timer.DueTime.QuadPart;
-    WAIT_COPY copy;
-
-    SetAside(Thread, &copy);
-    KiSendApcInterrupt();
-    KiLowerIrql(copy.WaitIrql); /* they run here */
-    KiRaiseIrql(DISPATCH_LEVEL);
-    TakeUp(Thread, &copy);
-    if (!Timeout || Timeout->QuadPart >= 0)
-        return Timeout;
-    Left->QuadPart = TimeUntil(due);
-    return Left;
-}
-
 /*
  * The wait whole, then the IRQL that it was called at. A kernel APC only interrupts it: the wait
  * begins anew, behind all others, with what is left of its time.
@@ -268,7 +202,7 @@ static __attribute__((noinline)) NTSTATUS Wait(PKTHREAD Thread, PLARGE_INTEGER T
     NTSTATUS status;
 
     while ((status = WaitOrApc(Thread, Timeout)) == STATUS_KERNEL_APC)
-        Timeout = PauseForApcs(Thread, Timeout, &left);
+        Timeout = KiPauseForApcs(Thread, Timeout, &left);
     /* The status is at hand before a DPC that runs here polls an object in this thread's name. */
     KiLowerIrql(Thread->WaitIrql);
     return status;

@@ -1,6 +1,6 @@
 /*
  * What a wait and a signal have in common: when an object satisfies a wait, and what that does to
- * it. The dispatcher lock is held.
+ * it. The dispatcher lock is held, unless stated.
  */
 #ifndef METRONOME_KE_WAIT_H
 #define METRONOME_KE_WAIT_H
@@ -47,5 +47,9 @@ FORCEINLINE VOID KiUnlinkBlocks(PKTHREAD Thread)
     for (PKWAIT_BLOCK block = Thread->WaitBlocks; block; block = block->NextWaitBlock)
         RemoveEntryList(&block->WaitListEntry);
 }
+
+/* A pause of Thread's wait for its kernel APCs; returns what is left of Timeout (waitpause.c). No
+ * lock. */
+PLARGE_INTEGER KiPauseForApcs(PKTHREAD Thread, PLARGE_INTEGER Timeout, PLARGE_INTEGER Left);
 
 #endif
