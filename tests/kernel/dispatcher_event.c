@@ -118,6 +118,20 @@ TEST(T_KeSetEvent_3__T_WAIT_IRQL_3)
     KtEndWaiter(&Waiters[0]);
 }
 
+/* A wait that ends at once gives way, too, to the thread that the signal has made ready. */
+TEST(T_KeSetEvent_3_preempted__T_IRQL_8)
+{
+    memset(Waiters, 0, sizeof(Waiters));
+    KeInitializeEvent(&Event, SynchronizationEvent, FALSE);
+    KeInitializeEvent(&Answer, SynchronizationEvent, TRUE);
+    KtStartWaiter(&Waiters[0], 0, KT_ABOVE, &Event, FOR_EVER, 0);
+    KeSetEvent(&Event, IO_NO_INCREMENT, TRUE);
+    CHECK_EQUAL(Waiters[0].Done, 0);
+    CHECK_EQUAL(KtTest(&Answer), STATUS_SUCCESS);
+    CHECK_EQUAL(Waiters[0].Done, 1);
+    KtEndWaiter(&Waiters[0]);
+}
+
 /* With a time-out that passes, too. */
 TEST(T_KeSetEvent_3_timeout)
 {
