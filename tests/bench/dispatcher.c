@@ -194,27 +194,21 @@ static VOID EndSampling(PKINTERRUPT Interrupt)
         IoDisconnectInterrupt(Interrupt);
 }
 
-/* Does this processor get the lock, or wait for it? The waiting is inside these functions. */
-static BOOLEAN IsAcquiring(PVOID Address)
+/* Does this processor wait for the lock? There is no other that it might wait for. */
+static BOOLEAN IsWaiting(PVOID Address)
 {
-    static const PCSTR names[] = {"KeAcquireSpinLockAtDpcLevel", "KiLockDispatcher",
-                                  "KiWaitForLock"};
     PCSTR name = Address ? KdFindSymbol(Address, NULL) : NULL;
 
-    for (ULONG i = 0; name && i < ARRAYSIZE(names); i++) {
-        if (strcmp(name, names[i]) == 0)
-            return TRUE;
-    }
-    return FALSE;
+    return name && strcmp(name, "KiWaitForLock") == 0;
 }
 
 static VOID ReportSamples(ULONG Count)
 {
-    ULONG held = 0, acquiring = 0;
+    ULONG held = 0, waiting = 0;
 
     for (ULONG i = 0; i < SampleCount; i++) {
         held += Samples[i].Held;
-        acquiring += IsAcquiring(Samples[i].Address);
+        waiting += IsWaiting(Samples[i].Address);
     }
     if (SampleCount < 100) {
         BenchError("%u samples are too few", SampleCount);
@@ -222,8 +216,7 @@ static VOID ReportSamples(ULONG Count)
     }
     BenchPrint(held * 1000ull / SampleCount, "permille", "dispatcher_lock_held_smp%u_pairs%u",
                KeQueryActiveProcessorCountEx(ALL_PROCESSOR_GROUPS), Count);
-    BenchPrint(acquiring * 1000ull / SampleCount, "permille",
-               "dispatcher_lock_acquiring_smp%u_pairs%u",
+    BenchPrint(waiting * 1000ull / SampleCount, "permille", "dispatcher_lock_waiting_smp%u_pairs%u",
                KeQueryActiveProcessorCountEx(ALL_PROCESSOR_GROUPS), Count);
 }
 
