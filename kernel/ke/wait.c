@@ -196,7 +196,7 @@ FORCEINLINE NTSTATUS WaitOrApc(PKTHREAD Thread, PLARGE_INTEGER Timeout)
  * The wait whole, then the IRQL that it was called at. A kernel APC only interrupts it: the wait
  * begins anew, behind all others, with what is left of its time.
  */
-static __attribute__((noinline)) NTSTATUS Wait(PKTHREAD Thread, PLARGE_INTEGER Timeout)
+static __attribute__((noinline)) NTSTATUS WaitForObjects(PKTHREAD Thread, PLARGE_INTEGER Timeout)
 {
     LARGE_INTEGER left;
     NTSTATUS status;
@@ -299,7 +299,7 @@ NTSTATUS KeWaitForMultipleObjects(ULONG Count, PVOID Object[], WAIT_TYPE WaitTyp
     thread->WaitBlocks = Count ? blocks : NULL;
     for (ULONG n = 0; n < Count; n++)
         PrepareBlock(thread, &blocks[n], Object[n], WaitType, n, n + 1 == Count);
-    return Wait(thread, Timeout);
+    return WaitForObjects(thread, Timeout);
 }
 
 /*
@@ -322,7 +322,7 @@ NTSTATUS KeWaitForSingleObject(PVOID Object, KWAIT_REASON WaitReason, KPROCESSOR
     thread->WaitCount = 1;
     thread->WaitBlocks = thread->OwnWaitBlocks;
     PrepareBlock(thread, thread->OwnWaitBlocks, Object, WaitAny, 0, TRUE);
-    return Wait(thread, Timeout);
+    return WaitForObjects(thread, Timeout);
 }
 
 /*
@@ -350,6 +350,6 @@ NTSTATUS KeDelayExecutionThread(KPROCESSOR_MODE WaitMode, BOOLEAN Alertable,
         KeGetCurrentPrcb()->QuantumEnd = TRUE;
         KiRequestDispatch(KeGetCurrentPrcb());
     }
-    NTSTATUS status = Wait(thread, Interval);
+    NTSTATUS status = WaitForObjects(thread, Interval);
     return status == STATUS_TIMEOUT ? STATUS_SUCCESS : status;
 }

@@ -76,7 +76,7 @@ def check_threads():
                  r"  running .*  idle$")
     reaper = re.search(r"^(0x\w+) .*  reaper$", text, re.M)[1]
     shows("kthread", f"kthread {reaper}", r"reaper: waiting", r"waits for +synchronization event",
-          r"KeWaitForSingleObject\S* +kernel/ke/wait", r"Reaper\S* +kernel/ps/thread\.c")
+          r"WaitForObjects\S* +kernel/ke/wait", r"Reaper\S* +kernel/ps/thread\.c")
     shows("kthread.none", "kthread &KiDispatcherLock", r"There is no thread at ")
     execute("set var ThreadList.Flink->Flink->Blink = 0")
     shows("threads.damaged", "threads", r"The list of threads is damaged: entry 0x\w+ says that 0x0 ")

@@ -56,40 +56,6 @@ TEST(T_THREAD_2_dispatch_level__T_IRQL_8)
     KtEndWaiter(&Waiter);
 }
 
-static KDPC Dpc;
-static PKTHREAD DpcContext;
-
-static KDEFERRED_ROUTINE NoteContext;
-static VOID NoteContext(PKDPC Object, PVOID Context, PVOID Argument1, PVOID Argument2)
-{
-    UNREFERENCED_PARAMETER(Object);
-    UNREFERENCED_PARAMETER(Context);
-    UNREFERENCED_PARAMETER(Argument1);
-    UNREFERENCED_PARAMETER(Argument2);
-    DpcContext = KeGetCurrentThread();
-    KtTrace('D');
-}
-
-/*
- * A DPC that comes in while a signal is under way runs before the switch that the signal asks for:
- * it finds the thread that signals still there.
- */
-TEST(T_KeLowerIrql_4_dpc_before_switch)
-{
-    KtTraceReset();
-    StartHigh(HIGH_PRIORITY, 'T');
-    KeInitializeDpc(&Dpc, NoteContext, NULL);
-    KIRQL oldIrql = KiLockDispatcher();
-    KeInsertQueueDpc(&Dpc, NULL, NULL);
-    Event.Header.SignalState = 1;
-    KiReleaseWaiters(&Event.Header, IO_NO_INCREMENT);
-    KiUnlockDispatcher(oldIrql);
-    KtTrace('m');
-    CHECK_TRACE("DTm");
-    CHECK_EQUAL(DpcContext, KeGetCurrentThread());
-    KtEndWaiter(&Waiter);
-}
-
 /* Releasing a spin lock is such a fall. */
 TEST(T_THREAD_2_spin_lock)
 {
