@@ -278,13 +278,28 @@ NTSTATUS __wrap_IopLoadDriver(PCSTR Name);
 DECLSPEC_NORETURN VOID __real_KdMonitor(VOID);
 DECLSPEC_NORETURN VOID __wrap_KdMonitor(VOID);
 
+/*
+ * The emulator keeps what it has translated of the firmware's code, and a store to a page with such
+ * code takes a hundred times as long as another, even when the page is the kernel's data by now: a
+ * matter of luck that free-running figures must not depend on. It forgets what is overwritten.
+ */
+static VOID ForgetFirmware(const BOOT_MEMORY_RANGE *Free)
+{
+    PVOID page = ArchPhysicalToVirtual(Free->Base);
+    ULONG64 words = Free->Pages * PAGE_SIZE / sizeof(ULONG64);
+
+    __asm__ volatile("rep stosq" : "+D"(page), "+c"(words) : "a"(0) : "memory");
+}
+
 VOID __wrap_KiSystemStart(BOOT_INFO *BootInfo)
 {
-    EntryCounter = ArchReadCounter();
     for (ULONG i = 0; i < BootInfo->RangeCount; i++) {
-        if (BootInfo->Ranges[i].Type == BootMemoryFree)
+        if (BootInfo->Ranges[i].Type == BootMemoryFree) {
+            ForgetFirmware(&BootInfo->Ranges[i]);
             LoaderPages += BootInfo->Ranges[i].Pages;
+        }
     }
+    EntryCounter = ArchReadCounter();
     __real_KiSystemStart(BootInfo);
 }
 
