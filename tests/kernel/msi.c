@@ -121,6 +121,16 @@ static PPCI_FUNCTION BeginEdu(VOID)
     return function;
 }
 
+/* The end of a test: nobody is called any more, then the device goes, then its registers. */
+static VOID EndDevice(PPCI_FUNCTION Function, PDEVICE_OBJECT Device, PVOID Connection,
+                      ULONG Version)
+{
+    if (Connection)
+        Disconnect(Connection, Version);
+    RemoveDevice(Device);
+    KtUnmapPci(Function, Registers);
+}
+
 TEST(T_IoConnectInterruptEx_4)
 {
     PPCI_FUNCTION function = BeginEdu();
@@ -145,14 +155,14 @@ TEST(T_IoConnectInterruptEx_4)
         CHECK_EQUAL(LastIrql, table->UnifiedIrql);
         CHECK_EQUAL((ULONG_PTR)LastContext, (ULONG_PTR)device);
         Disconnect(table, version);
+        table = NULL;
     }
     WriteEdu(EDU_RAISE, 0x4000); /* neither the message nor the line calls anybody */
     KtStall(MILLISECONDS(2));
     CHECK_EQUAL(Calls, 1);
     CHECK_EQUAL(LineCalls, 0);
     WriteEdu(EDU_CLEAR, 0x4000);
-    RemoveDevice(device);
-    KtUnmapPci(function, Registers);
+    EndDevice(function, device, table, version);
 }
 
 /* A device that was given no messages: its line, if there is a routine for that. */
@@ -178,10 +188,8 @@ TEST(T_IoConnectInterruptEx_4_fallback)
         CHECK_EQUAL(Calls, 0);
         CHECK_EQUAL(LastIrql, VECTOR_IRQL(function->Vector));
         CHECK_EQUAL((ULONG_PTR)LastContext, (ULONG_PTR)device);
-        Disconnect(interrupt, version);
     }
-    RemoveDevice(device);
-    KtUnmapPci(function, Registers);
+    EndDevice(function, device, interrupt, version);
 }
 
 /* Two devices on one line: each routine answers for its own. */
@@ -236,9 +244,7 @@ TEST(T_INT_9)
     KtStall(MILLISECONDS(1));
     CHECK_EQUAL(Calls, 1);
     CHECK_EQUAL(ReadEdu(EDU_STATUS), 0); /* and the one call has seen all five causes */
-    Disconnect(table, version);
-    RemoveDevice(device);
-    KtUnmapPci(function, Registers);
+    EndDevice(function, device, table, version);
 }
 
 TEST(inactive_messages)
@@ -263,9 +269,7 @@ TEST(inactive_messages)
     IoReportInterruptActive(&report);
     WriteEdu(EDU_RAISE, 1);
     CHECK(KtSpinUntil(&Calls, 1));
-    Disconnect(table, version);
-    RemoveDevice(device);
-    KtUnmapPci(function, Registers);
+    EndDevice(function, device, table, version);
 }
 
 TEST(T_IoConnectInterruptEx_5_messages)
@@ -391,8 +395,6 @@ TEST(T_IoConnectInterruptEx_4_msix)
          * the end of messages meanwhile. The timer that ends this sleep goes off behind it.
          */
         KiSleep(MILLISECONDS(2));
-        Disconnect(table, version);
     }
-    RemoveDevice(device);
-    KtUnmapPci(function, Registers);
+    EndDevice(function, device, table, version);
 }
