@@ -93,6 +93,7 @@ endif
 # in front of three functions of the kernel the benchmark's own, which the linker puts there.
 ifneq ($(filter bench bench-checked,$(CONFIG)),)
 KERNEL_SOURCES += $(sort $(wildcard tests/bench/*.c))
+DRIVER_FOLDERS += $(sort $(patsubst %/,%,$(dir $(wildcard tests/bench/*/*.c))))
 LDFLAGS += --wrap=KiSystemStart --wrap=IopLoadDriver --wrap=KdMonitor
 endif
 
@@ -145,6 +146,11 @@ $(BUILD)/obj/drivers/%.c.o: drivers/%.c $(FLAGS_STAMP)
 	$(Q)$(CC) $(DRIVER_CFLAGS) -MMD -MP -c $< -o $@
 
 $(BUILD)/obj/tests/drivers/%.c.o: tests/drivers/%.c $(FLAGS_STAMP)
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(DRIVER_CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/obj/tests/bench/bench%.c.o: tests/bench/bench%.c $(FLAGS_STAMP)
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(DRIVER_CFLAGS) -MMD -MP -c $< -o $@

@@ -94,6 +94,9 @@ ULONG BenchRandom(ULONG Below);
  */
 extern BOOLEAN BenchCounting;
 
+/* Set while a driver of the benchmark's own may be loaded. */
+extern BOOLEAN BenchLoads;
+
 /* The largest N of the timer figures: the option limit=. */
 extern ULONG BenchLimit;
 
@@ -104,6 +107,7 @@ VOID BenchDpcs(VOID);       /* dpcs.c */
 VOID BenchTrace(VOID);      /* trace.c */
 VOID BenchTimers(VOID);     /* timers.c */
 VOID BenchThreads(VOID);    /* threads.c */
+VOID BenchRequests(VOID);   /* requests.c */
 VOID BenchQueues(VOID);     /* queues.c */
 VOID BenchExpiry(VOID);     /* expiry.c */
 VOID BenchLateness(VOID);   /* expiry.c */
