@@ -154,9 +154,17 @@ VOID KdpBeginStrip(PKD_STRIP Strip, PVOID Memory, ULONG64 Now)
 /* ---- events ---- */
 
 /*
- * Where no event tells of a lower IRQL, a thread is taken to run below DISPATCH_LEVEL as soon as
- * it has been switched to; otherwise it would seem to stay there until something happens.
+ * Where no event tells of a lower IRQL, one that was written at a raised level says nothing about
+ * the time after it; only an interrupt lasts until there is an event. And a thread is taken to run
+ * below DISPATCH_LEVEL as soon as it has been switched to.
  */
+static BOOLEAN TellsLevel(const KD_STRIP *Strip, const KTRACE_EVENT *Event)
+{
+    UCHAR type = KD_TRACE_TYPE(Event);
+
+    return Strip->TellsLower || type == TraceInterruptEnter || type == TraceInterruptExit;
+}
+
 static VOID SwitchThread(const KD_STRIP *Strip, PKD_STRIP_PROCESSOR Processor,
                          const KTRACE_EVENT *Event)
 {
@@ -181,8 +189,9 @@ VOID KdpStripEvent(PKD_STRIP Strip, ULONG Processor, const KTRACE_EVENT *Event, 
 
     processor->Known &= !Lost;
     PassTime(Strip, Processor, Event->Time);
+    if (!processor->Known || TellsLevel(Strip, Event))
+        processor->Irql = KdpIrqlAfter(Event);
     processor->Known = TRUE;
-    processor->Irql = KdpIrqlAfter(Event);
     if (KD_TRACE_TYPE(Event) == TraceThreadSwitch)
         SwitchThread(Strip, processor, Event);
 }

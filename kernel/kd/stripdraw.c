@@ -145,6 +145,8 @@ static VOID DrawColumn(PCKD_CANVAS Canvas, ULONG X, ULONG Y, ULONG Height,
     for (ULONG kind = 0; kind < StripKinds; kind++) {
         ULONG height = Column->Heights[kind];
 
+        if (height == 0)
+            continue;
         bottom -= height;
         KdpFill(Canvas, X, bottom, KD_COLUMN_WIDTH, height, Kinds[kind].Color);
     }

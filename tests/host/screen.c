@@ -163,6 +163,7 @@ static void CheckLayout(ULONG Width, ULONG Height, ULONG Processors)
     assert_true(bandsEnd <= layout.AxisY && layout.AxisY + 16 <= layout.NoteY);
     assert_true(layout.NoteY + 16 <= Height);
     assert_true(layout.BandHeight >= 1 && layout.BandHeight <= layout.BandPitch);
+    assert_true(layout.BandPitch <= 40); /* the text gets the rest */
     assert_true(layout.LabelStep * layout.BandPitch >= 16);
     assert_true(layout.BandX + layout.Columns * KD_COLUMN_WIDTH <= Width);
     assert_true(layout.Columns >= 250);

@@ -96,6 +96,11 @@ static void HeightsAreCubeRoots(void **State)
     KdpMakeColumn(&column, spent, TIME, HEIGHT);
     assert_int_equal(column.Heights[StripHigh], HEIGHT / 10);
     assert_int_equal(Sum(column.Heights), HEIGHT / 2);
+    spent[StripHigh] = TIME / 8; /* the one below: together 9/16, which makes 16 of 20 */
+    spent[StripDispatch] = TIME * 7 / 16;
+    KdpMakeColumn(&column, spent, TIME, HEIGHT);
+    assert_int_equal(column.Heights[StripHigh], HEIGHT / 2);
+    assert_int_equal(column.Heights[StripDispatch], 16 - HEIGHT / 2);
 }
 
 static void WhateverOccurredIsSeen(void **State)
@@ -177,16 +182,24 @@ static void IdleAndDrawingAreToldFromWork(void **State)
     assert_int_equal(Sum(Column(0, 103)), 0);
 }
 
-/* A free build has no event for the lower IRQL behind a switch. */
-static void ASwitchLowersWhereNothingElseTells(void **State)
+/* A free build has no event for a lower IRQL. */
+static void OnlyInterruptsLastWhereNothingElseTells(void **State)
 {
     (void)State;
     Strip.TellsLower = FALSE;
     SwitchTo(101 * TIME, 2, 8);
-    SwitchTo(102 * TIME, 3, -1);
-    KdpAdvanceStrip(&Strip, 104 * TIME);
+    AddTo(0, 102 * TIME, TraceDpcQueue, HIGH_LEVEL, 1, 2, 0, FALSE); /* by a thread, under a lock */
+    SwitchTo(103 * TIME, 3, -1);
+    AddTo(0, 104 * TIME, TraceInterruptEnter, CLOCK_LEVEL, 0, CLOCK_VECTOR, 0, FALSE);
+    AddTo(0, 105 * TIME, TraceDpcQueue, HIGH_LEVEL, 1, 2, 0, FALSE);
+    AddTo(0, 106 * TIME, TraceInterruptExit, CLOCK_LEVEL, 0, PASSIVE_LEVEL, 0, FALSE);
+    KdpAdvanceStrip(&Strip, 107 * TIME);
     assert_int_equal(Column(0, 101)[StripPassive], HEIGHT);
-    assert_int_equal(Sum(Column(0, 102)) + Sum(Column(0, 103)), 0);
+    assert_int_equal(Column(0, 102)[StripPassive], HEIGHT);
+    assert_int_equal(Sum(Column(0, 103)), 0);
+    assert_int_equal(Column(0, 104)[StripClock], HEIGHT);
+    assert_int_equal(Column(0, 105)[StripClock], HEIGHT);
+    assert_int_equal(Sum(Column(0, 106)), 0);
 }
 
 static void LostEventsLeaveTimeUnknown(void **State)
@@ -223,9 +236,10 @@ static void LateEventsChangeNoCompleteColumn(void **State)
     (void)State;
     KdpAdvanceStrip(&Strip, 103 * TIME);
     Raise(102 * TIME, 2);
+    Lower(103 * TIME + TIME / 8, 0);
     KdpAdvanceStrip(&Strip, 104 * TIME);
     assert_int_equal(Sum(Column(0, 102)), 0);
-    assert_int_equal(Column(0, 103)[StripDispatch], HEIGHT);
+    assert_int_equal(Column(0, 103)[StripDispatch], HEIGHT / 2);
 }
 
 /* Hours later: at once, and with the level that held all the time. */
@@ -272,7 +286,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(LevelsFillColumns, Start, End),
         cmocka_unit_test_setup_teardown(EachLevelHasItsKind, Start, End),
         cmocka_unit_test_setup_teardown(IdleAndDrawingAreToldFromWork, Start, End),
-        cmocka_unit_test_setup_teardown(ASwitchLowersWhereNothingElseTells, Start, End),
+        cmocka_unit_test_setup_teardown(OnlyInterruptsLastWhereNothingElseTells, Start, End),
         cmocka_unit_test_setup_teardown(LostEventsLeaveTimeUnknown, Start, End),
         cmocka_unit_test_setup_teardown(WhatIsNotTracedIsUnknown, Start, End),
         cmocka_unit_test_setup_teardown(LateEventsChangeNoCompleteColumn, Start, End),
