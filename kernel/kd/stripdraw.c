@@ -6,7 +6,7 @@
 
 #define MARGIN      8u
 #define SQUARE_GAP  6u
-#define ENTRY_GAP   14u
+#define ENTRY_GAP   11u
 #define TICK_HEIGHT 4u
 
 /* By KD_STRIP_KIND. The levels' colours are those of the timeline's page. */
