@@ -33,7 +33,10 @@ export class View {
     this.zoom = zoom().on("zoom", (event) => this.zoomed(event.transform))
       .filter((event) => !event.button && !(event.type === "wheel" && this.scrolls(event)));
     this.node = select(this.canvas).call(this.zoom).on("dblclick.zoom", null);
-    new ResizeObserver(() => this.resize()).observe(this.scroll);
+    new ResizeObserver(() => { // it comes after a frame's drawing, and what it resizes is blank
+      this.resize();
+      this.paint();
+    }).observe(this.scroll);
     this.scroll.addEventListener("scroll", () => this.draw());
     this.canvas.addEventListener("pointermove", (event) => this.hover(event));
     this.canvas.addEventListener("pointerleave", () => this.hover(null));
@@ -168,15 +171,21 @@ export class View {
 
   // One drawing a frame, however often it is asked for.
   draw() {
-    if (this.drawing || !this.scale || !this.palette)
+    if (this.drawing)
       return;
     this.drawing = true;
     requestAnimationFrame(() => {
       this.drawing = false;
-      const started = performance.now();
-      this.painter.paint();
-      this.drawMs = performance.now() - started;
-      this.frames = (this.frames ?? 0) + 1;
+      this.paint();
     });
+  }
+
+  paint() {
+    if (!this.scale || !this.palette)
+      return;
+    const started = performance.now();
+    this.painter.paint();
+    this.drawMs = performance.now() - started;
+    this.frames = (this.frames ?? 0) + 1;
   }
 }
