@@ -101,13 +101,18 @@ static VOID TakeText(VOID)
 
 static VOID ReadRing(ULONG Processor)
 {
-    ULONG64 lost = Reader.Lost;
     KTRACE_EVENT event;
+    BOOLEAN more;
 
-    while (KdpReadEventOf(&Reader, Processor, &event)) {
-        KdpStripEvent(&Strip, Processor, &event, Reader.Lost != lost);
-        lost = Reader.Lost;
-    }
+    do {
+        ULONG64 lost = Reader.Lost;
+
+        more = KdpReadEventOf(&Reader, Processor, &event);
+        if (Reader.Lost != lost)
+            KdpStripGap(&Strip, Processor);
+        if (more)
+            KdpStripEvent(&Strip, Processor, &event);
+    } while (more);
 }
 
 /* Brings the strip up to Time. */

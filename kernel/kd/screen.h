@@ -95,13 +95,13 @@ typedef struct _KD_STRIP_PROCESSOR {
 
 typedef struct _KD_STRIP {
     ULONG Processors, Columns;
+    ULONG Places;           /* for columns: Columns and some that are begun too early */
     ULONG Height;           /* of a column, in pixels */
     ULONG64 ColumnTime;     /* counts of the time counter */
     ULONG64 Next;           /* number of the first column that is not complete */
-    BOOLEAN Traced;         /* what happens now becomes events; FALSE: nobody knows */
     ULONG64 DrawingThread;  /* address of the thread that draws */
+    BOOLEAN Traced;         /* what happens now becomes events; FALSE: nobody knows */
     BOOLEAN TellsLower;     /* each return to a lower IRQL is an event */
-    ULONG Places;           /* for columns, Columns and some that are begun too early */
     PKD_STRIP_COLUMN Ring;  /* Places for each processor; column n in place n % Places */
     PKD_STRIP_COLUMN Shown; /* what stands on the screen, from left to right */
     PKD_STRIP_PROCESSOR Processor;
@@ -116,8 +116,11 @@ typedef struct _KD_STRIP {
 /* Memory is zeroed. All processors are idle since Now until an event says something else. */
 VOID KdpBeginStrip(PKD_STRIP Strip, PVOID Memory, ULONG64 Now);
 
-/* The next event of a processor. Lost: events are missing between it and the one before. */
-VOID KdpStripEvent(PKD_STRIP Strip, ULONG Processor, const KTRACE_EVENT *Event, BOOLEAN Lost);
+/* The next event of a processor. */
+VOID KdpStripEvent(PKD_STRIP Strip, ULONG Processor, const KTRACE_EVENT *Event);
+
+/* Events of a processor are missing behind the last one: nothing is known until the next one. */
+VOID KdpStripGap(PKD_STRIP Strip, ULONG Processor);
 
 /* No event of any processor before Time is missing any more. */
 VOID KdpAdvanceStrip(PKD_STRIP Strip, ULONG64 Time);
@@ -129,8 +132,13 @@ VOID KdpMakeColumn(PKD_STRIP_COLUMN Column, const ULONG64 Spent[StripKinds], ULO
 
 /* ---- where everything stands (screenlayout.c), in pixels ---- */
 
+#define KD_MARGIN        8u
+#define KD_LABEL_DIGITS  3u
 #define KD_COLUMN_WIDTH  2
 #define KD_STRIP_SECONDS 10
+
+/* Where the bands begin. */
+#define KD_BAND_X(font) (2 * KD_MARGIN + KD_LABEL_DIGITS * (font)->Width)
 
 typedef struct _KD_LAYOUT {
     ULONG TextX, TextY, TextColumns, TextRows;

@@ -8,9 +8,7 @@
 #define LEAST_HEIGHT 480u
 #define MOST         16384u
 
-#define MARGIN        8u
 #define PITCH_LIMIT   40u
-#define LABEL_DIGITS  3u
 #define MANY_BANDS    16u /* more of them may take half of the screen, fewer two fifths */
 #define PITCH_FOR_GAP 4u  /* narrower bands touch */
 
@@ -66,18 +64,18 @@ VOID KdpMakeLayout(PKD_LAYOUT Layout, PCKD_CANVAS Canvas, ULONG Processors)
     ULONG around; /* the rest of the panel: legend, times, note, and what is between them */
 
     measure.Pixels = NULL;
-    around = KdpDrawLegend(&measure, 0) + 2 * line + 4 * MARGIN;
+    around = KdpDrawLegend(&measure, 0) + 2 * line + 4 * KD_MARGIN;
     PlaceBands(Layout, share > around ? share - around : 0, Processors, line);
 
     Layout->PanelY = Canvas->Height - around - Layout->BandPitch * Processors;
-    Layout->LegendY = Layout->PanelY + MARGIN;
-    Layout->NoteY = Canvas->Height - MARGIN - line;
+    Layout->LegendY = Layout->PanelY + KD_MARGIN;
+    Layout->NoteY = Canvas->Height - KD_MARGIN - line;
     Layout->AxisY = Layout->NoteY - line;
-    Layout->BandsY = Layout->AxisY - MARGIN / 2 - Layout->BandPitch * Processors;
-    Layout->BandX = 2 * MARGIN + LABEL_DIGITS * Canvas->Font->Width;
-    Layout->Columns = (Canvas->Width - MARGIN - Layout->BandX) / KD_COLUMN_WIDTH;
+    Layout->BandsY = Layout->AxisY - KD_MARGIN / 2 - Layout->BandPitch * Processors;
+    Layout->BandX = KD_BAND_X(Canvas->Font);
+    Layout->Columns = (Canvas->Width - KD_MARGIN - Layout->BandX) / KD_COLUMN_WIDTH;
 
-    Layout->TextX = Layout->TextY = MARGIN;
-    Layout->TextColumns = (Canvas->Width - 2 * MARGIN) / Canvas->Font->Width;
-    Layout->TextRows = (Layout->PanelY - 2 * MARGIN) / line;
+    Layout->TextX = Layout->TextY = KD_MARGIN;
+    Layout->TextColumns = (Canvas->Width - 2 * KD_MARGIN) / Canvas->Font->Width;
+    Layout->TextRows = (Layout->PanelY - 2 * KD_MARGIN) / line;
 }

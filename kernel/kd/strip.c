@@ -175,25 +175,36 @@ static VOID SwitchThread(const KD_STRIP *Strip, PKD_STRIP_PROCESSOR Processor,
 }
 
 /*
- * Takes an event. Those of a processor come in the order of time. If some were Lost before it, the
- * time since the last one that came is not known.
+ * Takes an event. Those of a processor come in the order of time.
  *
  * IRQL:    any
  * Locks:   none
  * Context: any
  * Returns: nothing
  */
-VOID KdpStripEvent(PKD_STRIP Strip, ULONG Processor, const KTRACE_EVENT *Event, BOOLEAN Lost)
+VOID KdpStripEvent(PKD_STRIP Strip, ULONG Processor, const KTRACE_EVENT *Event)
 {
     PKD_STRIP_PROCESSOR processor = &Strip->Processor[Processor];
 
-    processor->Known &= !Lost;
     PassTime(Strip, Processor, Event->Time);
     if (!processor->Known || TellsLevel(Strip, Event))
         processor->Irql = KdpIrqlAfter(Event);
     processor->Known = TRUE;
     if (KD_TRACE_TYPE(Event) == TraceThreadSwitch)
         SwitchThread(Strip, processor, Event);
+}
+
+/*
+ * Events of a processor are missing behind the last one.
+ *
+ * IRQL:    any
+ * Locks:   none
+ * Context: any
+ * Returns: nothing
+ */
+VOID KdpStripGap(PKD_STRIP Strip, ULONG Processor)
+{
+    Strip->Processor[Processor].Known = FALSE;
 }
 
 /*

@@ -4,7 +4,6 @@
  */
 #include "kd/screen.h"
 
-#define MARGIN      8u
 #define SQUARE_GAP  6u
 #define ENTRY_GAP   11u
 #define TICK_HEIGHT 4u
@@ -36,13 +35,13 @@ static const UCHAR Order[] = {StripIdle,   StripDrawing, StripPassive, StripApc,
 ULONG KdpDrawLegend(PCKD_CANVAS Canvas, ULONG Y)
 {
     ULONG line = Canvas->Font->Height, square = line * 5 / 8;
-    ULONG left = 2 * MARGIN + 3 * Canvas->Font->Width, x = left, y = Y;
+    ULONG left = KD_BAND_X(Canvas->Font), x = left, y = Y;
 
     for (ULONG n = 0; n < ARRAYSIZE(Order); n++) {
         PCSTR name = Kinds[Order[n]].Name;
         ULONG width = square + SQUARE_GAP + (ULONG)strlen(name) * Canvas->Font->Width;
 
-        if (x > left && x + width > Canvas->Width - MARGIN) {
+        if (x > left && x + width > Canvas->Width - KD_MARGIN) {
             x = left;
             y += line;
         }
@@ -58,12 +57,12 @@ ULONG KdpDrawLegend(PCKD_CANVAS Canvas, ULONG Y)
     return y + line - Y;
 }
 
-/* Digits that end at the bands; Text is as wide as the room for it. */
+/* The processors' numbers, in front of their bands. */
 static VOID DrawLabels(const KD_LAYOUT *Layout, PCKD_CANVAS Canvas, ULONG Processors)
 {
-    ULONG x = Layout->BandX - MARGIN - 2 * Canvas->Font->Width;
+    ULONG x = Layout->BandX - KD_MARGIN - 2 * Canvas->Font->Width;
 
-    KdpDrawString(Canvas, MARGIN, Layout->LegendY, "cpu", KD_COLOR_MUTED, KD_COLOR_BACKGROUND);
+    KdpDrawString(Canvas, KD_MARGIN, Layout->LegendY, "cpu", KD_COLOR_MUTED, KD_COLOR_BACKGROUND);
     for (ULONG n = 0; n < Processors; n += Layout->LabelStep) {
         ULONG y = Layout->BandsY + n * Layout->BandPitch;
 
@@ -90,7 +89,7 @@ static VOID DrawTimes(const KD_LAYOUT *Layout, PCKD_CANVAS Canvas)
 
         text[0] = (CHAR)('0' + ago / 10);
         text[1] = (CHAR)('0' + ago % 10);
-        KdpFill(Canvas, ago == 0 ? x - 1 : x, Layout->AxisY - MARGIN / 2, 1, TICK_HEIGHT,
+        KdpFill(Canvas, ago == 0 ? x - 1 : x, Layout->AxisY - KD_MARGIN / 2, 1, TICK_HEIGHT,
                 KD_COLOR_MUTED);
         KdpDrawString(Canvas, start, Layout->AxisY, shown, KD_COLOR_MUTED, KD_COLOR_BACKGROUND);
     }

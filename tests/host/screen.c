@@ -180,6 +180,35 @@ static void EverythingHasItsPlace(void **State)
             CheckLayout(sizes[size][0], sizes[size][1], processors);
 }
 
+/* Nothing above the panel, nothing outside of the picture, and all bands idle. */
+static void ThePanelIsDrawn(void **State)
+{
+    static const ULONG counts[] = {1, 4, 64};
+    KD_CANVAS canvas = {.Width = 640, .Height = 480, .Pitch = 640, .Font = &SmallFont};
+    KD_LAYOUT layout;
+
+    (void)State;
+    canvas.Pixels = malloc(640 * 480 * sizeof(ULONG));
+    for (ULONG n = 0; n < ARRAYSIZE(counts); n++) {
+        memset((void *)canvas.Pixels, 0x55, 640 * 480 * sizeof(ULONG));
+        KdpMakeLayout(&layout, &canvas, counts[n]);
+        KdpDrawPanel(&layout, &canvas, counts[n]);
+        KdpDrawNote(&layout, &canvas,
+                    "A note that is longer than the row in which it should stand: what does not "
+                    "fit there is left out, and nothing is written behind the end.",
+                    KD_COLOR_ALARM);
+        for (ULONG place = 0; place < 640 * 480; place++)
+            assert_int_equal(canvas.Pixels[place] == 0x55555555, place < 640 * layout.PanelY);
+        for (ULONG band = 0; band < counts[n]; band++) {
+            ULONG y = layout.BandsY + band * layout.BandPitch + layout.BandHeight - 1;
+
+            assert_int_equal(canvas.Pixels[y * 640 + layout.BandX], KD_COLOR_IDLE);
+            assert_int_equal(canvas.Pixels[y * 640 + layout.BandX - 1], KD_COLOR_BACKGROUND);
+        }
+    }
+    free((void *)canvas.Pixels);
+}
+
 /* ---- the strip's columns on the screen ---- */
 
 /* Three columns of ten pixels, of which four show PASSIVE_LEVEL and two CLOCK_LEVEL above it. */
@@ -224,6 +253,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(OtherCharactersGetTheLastGlyph, Start, End),
         cmocka_unit_test(FramebuffersAreChecked),
         cmocka_unit_test(EverythingHasItsPlace),
+        cmocka_unit_test(ThePanelIsDrawn),
         cmocka_unit_test_setup_teardown(ColumnsAreDrawn, Start, End),
     };
 

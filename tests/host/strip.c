@@ -43,7 +43,9 @@ static void AddTo(ULONG Processor, ULONG64 Time, KTRACE_TYPE Type, KIRQL Irql, U
         .Tail = Argument2 << 16 | (ULONG64)Irql << 8 | Type,
     };
 
-    KdpStripEvent(&Strip, Processor, &event, Lost);
+    if (Lost)
+        KdpStripGap(&Strip, Processor);
+    KdpStripEvent(&Strip, Processor, &event);
 }
 
 static void Raise(ULONG64 Time, KIRQL Irql)
@@ -212,6 +214,9 @@ static void LostEventsLeaveTimeUnknown(void **State)
         assert_int_equal(Column(0, n)[StripUnknown], HEIGHT);
     assert_int_equal(Column(0, 104)[StripClock], HEIGHT);
     assert_int_equal(Sum(Column(1, 102)), 0);
+    KdpStripGap(&Strip, 0); /* and none has come since */
+    KdpAdvanceStrip(&Strip, 106 * TIME);
+    assert_int_equal(Column(0, 105)[StripUnknown], HEIGHT);
 }
 
 static void WhatIsNotTracedIsUnknown(void **State)
