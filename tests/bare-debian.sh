@@ -9,8 +9,9 @@ Usage: tests/bare-debian.sh [--working-tree] FOLDER [COMMAND]...
 
 Makes a minimal Debian 12 in FOLDER/bare (once; from the apt sources of this machine), copies it
 with the committed files of this checkout to FOLDER/root, and runs in there as root ./run-qemu.sh
-and ./run-qemu.sh --test, each in a fresh copy, or the COMMANDs instead. Run it as root;
-debootstrap is needed. Several GB are free again when FOLDER is removed.
+and ./run-qemu.sh --test, each in a fresh copy, or the COMMANDs instead. If npm has been told a
+registry, proxies or certificates on this machine (npm config), they hold in there, too. Run it as
+root; debootstrap is needed. Several GB are free again when FOLDER is removed.
 
   --working-tree   take the files as they are now, committed or not
 
@@ -92,8 +93,29 @@ fresh_root() {
     mkdir "$root/metronome"
     copy_checkout "$root/metronome" || refuse "the checkout could not be copied"
     cp -L /etc/resolv.conf /etc/hosts "$root/etc/"
+    if [[ -n $certificates ]]; then
+        cp -L -- "$certificates" "$root/etc/npm-certificates.pem" || exit 2
+    fi
     mount -t proc proc "$root/proc" && mount --rbind /dev "$root/dev" || exit 2
 }
+
+# npm_setting NAME: what this machine's npm has been told, or nothing.
+npm_setting() {
+    local value
+    value=$(npm config get "$1" 2>/dev/null)
+    [[ $value == null || $value == undefined ]] || printf '%s' "$value"
+}
+
+# As the apt sources: where the packages of the timeline's page come from, and whom to believe.
+certificates='' npm_settings=()
+if command -v npm >/dev/null; then
+    for name in registry proxy https-proxy noproxy; do
+        value=$(npm_setting "$name")
+        [[ -z $value ]] || npm_settings+=("npm_config_${name//-/_}=$value")
+    done
+    certificates=$(npm_setting cafile)
+    [[ -z $certificates ]] || npm_settings+=(npm_config_cafile=/etc/npm-certificates.pem)
+fi
 
 [[ -d $bare ]] || make_bare
 status=0
@@ -103,6 +125,7 @@ for command in "${commands[@]}"; do
     started=$SECONDS
     env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=dumb \
         ${http_proxy:+http_proxy="$http_proxy"} ${https_proxy:+https_proxy="$https_proxy"} \
+        "${npm_settings[@]}" \
         chroot "$root" /bin/bash -c "cd /metronome && $command" </dev/null
     result=$?
     printf '==== %s: status %d after %d seconds\n' "$command" "$result" "$((SECONDS - started))"
