@@ -78,20 +78,49 @@ static VOID ResetAtRandom(ULONG Pending)
     BenchReport(BENCH_SAMPLES, "timer_reset_%u", Pending);
 }
 
-/* Earlier than all others and than the next tick: the clock is set, too. */
+/* ---- the earliest: before all others and before the next tick, so the clock is set, too ---- */
+
+static const LARGE_INTEGER Soon = {.QuadPart = -(LONGLONG)(MILLISECONDS / 5)};
+
 static VOID SetAsEarliest(ULONG Pending)
 {
-    LARGE_INTEGER due = {.QuadPart = -(LONGLONG)(MILLISECONDS / 5)};
-
     for (ULONG i = 0; i < BENCH_SAMPLES; i++) {
         BenchQuiet();
         BENCH_BEGIN();
-        KeSetTimer(&Probe, due, NULL);
+        KeSetTimer(&Probe, Soon, NULL);
         BENCH_END();
         BenchTake(i, 1);
         KeCancelTimer(&Probe);
     }
     BenchReport(BENCH_SAMPLES, "timer_set_earliest_%u", Pending);
+}
+
+/* From one of the others to the earliest. */
+static VOID ResetAsEarliest(ULONG Pending)
+{
+    for (ULONG i = 0; i < BENCH_SAMPLES; i++) {
+        KeSetTimer(&Probe, RandomDueTime(), NULL);
+        BenchQuiet();
+        BENCH_BEGIN();
+        KeSetTimer(&Probe, Soon, NULL);
+        BENCH_END();
+        BenchTake(i, 1);
+        KeCancelTimer(&Probe);
+    }
+    BenchReport(BENCH_SAMPLES, "timer_reset_earliest_%u", Pending);
+}
+
+static VOID CancelEarliest(ULONG Pending)
+{
+    for (ULONG i = 0; i < BENCH_SAMPLES; i++) {
+        BenchQuiet();
+        KeSetTimer(&Probe, Soon, NULL);
+        BENCH_BEGIN();
+        KeCancelTimer(&Probe);
+        BENCH_END();
+        BenchTake(i, 1);
+    }
+    BenchReport(BENCH_SAMPLES, "timer_cancel_earliest_%u", Pending);
 }
 
 VOID BenchTimers(VOID)
@@ -111,6 +140,8 @@ VOID BenchTimers(VOID)
         SetAsEarliest(counts[i]);
         ResetAtRandom(counts[i]);
         CancelAtRandom(counts[i]);
+        ResetAsEarliest(counts[i]);
+        CancelEarliest(counts[i]);
     }
     CancelPending();
     MmFreePages(Pending, pages);
