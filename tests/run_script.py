@@ -94,6 +94,14 @@ def tests(run, environment, esp_folder):
             return f"status {status}", output
         return None
 
+    def no_window():
+        """Without a desktop, or without QEMU's windows, one sentence."""
+        status, output = script(["--display"], METRONOME_ESP=esp_folder("checked"), DISPLAY="",
+                                WAYLAND_DISPLAY="", METRONOME_DISPLAY="")
+        if status != 2 or len(output.splitlines()) != 1 or "METRONOME_DISPLAY" not in output:
+            return f"status {status}", output
+        return None
+
     def time_out():
         """At the prompt, the kernel waits for ever."""
         status, output = script(["--timeout", "10", "--", ""], METRONOME_ESP=esp_folder("checked"))
@@ -188,6 +196,7 @@ def tests(run, environment, esp_folder):
     yield "dry-run", set(), dry_run
     yield "dry-run-of-test", set(), dry_run_of_test
     yield "other-distribution", set(), other_distribution
+    yield "no-window", {"checked"}, no_window
     yield "time-out", {"checked"}, time_out
     yield "temporary-folders", {"checked"}, temporary_folders
     yield "serial-file", {"checked"}, serial_file

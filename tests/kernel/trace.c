@@ -554,6 +554,47 @@ TEST(Overflow_is_counted)
     KdpSetTraceClasses(ClassesBefore);
 }
 
+/* Reads on in processor 0's ring: how many events 0x1234, numbered without a gap, up to Newest. */
+static ULONG64 ReadOn(PULONG64 Newest)
+{
+    ULONG64 count = 0;
+    KTRACE_EVENT event;
+
+    while (KdpReadEventOf(&Reader, 0, &event)) {
+        if (KD_TRACE_TYPE(&event) != TraceBugCheck || event.Object != 0x1234)
+            continue;
+        CHECK(count++ == 0 || event.Argument1 == *Newest + 1);
+        *Newest = event.Argument1;
+    }
+    return count;
+}
+
+/* So the screen reads. */
+TEST(A_walk_can_go_on)
+{
+    ULONG64 written = 0, newest = 0, capacity;
+
+    if (!Begin(KD_CLASS_FLOW))
+        return;
+    capacity = KeGetCurrentPrcb()->TraceRing->Capacity;
+    KdpBeginReading(&Reader, 0);
+    for (; written < 10; written++)
+        KD_TRACE(KD_CLASS_FLOW, TraceBugCheck, 0x1234, written, 0);
+    CHECK_EQUAL(ReadOn(&newest), 0); /* a walk ends where the events ended when it began */
+    KdpContinueReading(&Reader);
+    CHECK_EQUAL(ReadOn(&newest), 10);
+    CHECK_EQUAL(Reader.Lost, 0);
+
+    for (; written < capacity + 100; written++)
+        KD_TRACE(KD_CLASS_FLOW, TraceBugCheck, 0x1234, written, 0);
+    KdpSetTraceClasses(0);
+    KdpContinueReading(&Reader);
+    CHECK_AT_LEAST(ReadOn(&newest), 100);
+    CHECK_EQUAL(newest, written - 1);
+    CHECK_AT_LEAST(Reader.Lost, 91); /* of those behind the first ten a ring holds all but 91 */
+    KdpSetTraceClasses(ClassesBefore);
+}
+
 /* ---- no event is torn, none is left out, times never run backwards ---- */
 
 #define ROUNDS 40
