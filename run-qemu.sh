@@ -430,7 +430,7 @@ if ((display)) && [[ -n ${METRONOME_DISPLAY-} ]]; then
     qemu+=(-display "$METRONOME_DISPLAY")
 elif ((display)); then
     if ((dry_run == 0)); then
-        qemu-system-x86_64 -display help | grep -qE '^(gtk|sdl)' ||
+        qemu-system-x86_64 -display help 2>/dev/null | grep -qE '^(gtk|sdl)' ||
             refuse "QEMU cannot open a window here: install Debian's package qemu-system-gui, or set METRONOME_DISPLAY=vnc=:1"
         [[ -n ${DISPLAY-}${WAYLAND_DISPLAY-} ]] ||
             refuse "there is no desktop to open a window on (DISPLAY is not set); METRONOME_DISPLAY=vnc=:1 needs none"
