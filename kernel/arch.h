@@ -63,6 +63,9 @@ struct _KPRCB *KeGetCurrentPrcb(VOID);
  *   VOID ArchOut8/16/32(USHORT Port, value), ArchIn8/16/32(USHORT Port)
  *   VOID ArchRequestSoftwareInterrupt(KIRQL Irql)   APC_LEVEL or DISPATCH_LEVEL, on this
  *                                          processor; call it with CR8 at or above Irql
+ *   VOID ArchClockInterrupt(VOID)          at the start of the clock interrupt: the clock device
+ *                                          forwards it where it has to, and goes off again on this
+ *                                          processor a time increment later unless it is set before
  *   VOID ArchEndInterrupt(VOID)            tells the interrupt controller that the innermost
  *                                          interrupt has been served
  */
@@ -160,9 +163,6 @@ NTSTATUS ArchPciPinLine(ULONG Device, ULONG Pin, ARCH_LINE *Line);
  * Replaces the earlier request; MAXULONG64 means none. At CLOCK_LEVEL or above.
  */
 VOID ArchSetClock(ULONG64 Counter);
-
-/* At the start of the clock interrupt: lets the clock device forward it where it has to. */
-VOID ArchClockInterrupt(VOID);
 
 /* "apic" or "hpet". */
 PCSTR ArchClockName(VOID);

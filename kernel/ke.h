@@ -72,7 +72,10 @@ typedef struct _KTHREAD {
 #define NORMAL_PRIORITY 8
 #define QUANTUM_TICKS   6 /* 60 ms */
 
-/* A processor's queue of DPCs. All fields: Lock, which is taken at HIGH_LEVEL. */
+/*
+ * A processor's queue of DPCs. All fields: Lock, which is taken at HIGH_LEVEL; but
+ * DispatchRequested is also set by the queue's processor without it.
+ */
 typedef struct _KDPC_DATA {
     KSPIN_LOCK Lock;
     LIST_ENTRY DpcList;
@@ -97,12 +100,18 @@ FORCEINLINE ULONG KiDpcQueueDepth(const KDPC_DATA *Data)
 #define MAXIMUM_DPC_QUEUE_DEPTH 4
 #define MINIMUM_DPC_RATE        3 /* insertions a tick */
 
+/* What the dispatch interrupt has to do for timers (dpcdrain.c). */
+typedef enum _KTIMER_WORK {
+    NoTimerWork,
+    TimersDue, /* expire what is due; set by the clock interrupt */
+    ClockOwed  /* they have expired: set the clock for the next ones */
+} KTIMER_WORK;
+
 /* A processor's timers, and what the clock knows of them. */
 typedef struct _KTIMER_TABLE {
     KSPIN_LOCK Lock;         /* DISPATCH_LEVEL */
     LONG64 SystemTimeOffset; /* system time - interrupt time; Lock */
-    BOOLEAN Requested;       /* due timers are to be expired at the next dispatch interrupt; set by
-                              * this processor's clock interrupt */
+    UCHAR Work;              /* KTIMER_WORK; this processor alone, its clock interrupt included */
     KTIMER_QUEUE Queue;      /* Lock; NextDue is also read without it, by the clock interrupt */
 } KTIMER_TABLE, *PKTIMER_TABLE;
 
@@ -114,8 +123,9 @@ typedef struct _KCLOCK {
     ULONG64 SeenPromise;     /* that one's NextTick at the last look ... */
     ULONG BrokenLooks;       /* ... which so many looks have found unkept */
     ULONG64 NextTickCounter; /* NextTick by the time counter */
-    ULONG64 Alarm;    /* interrupt time of the hardware's interrupt to come; MAXULONG64: none */
-    ULONG64 Deadline; /* interrupt time that the hardware is set to; MAXULONG64: none */
+    ULONG64 Alarm;    /* interrupt time that the hardware has been set to; MAXULONG64: none; 0: it
+                       * goes off a time increment after its last interrupt */
+    ULONG64 Deadline; /* interrupt time that it is, or is being, set to: who sets a timer looks */
     ULONG64 LastIncrement;       /* interrupt time of the last tick, in time increments */
     ULONG64 Ticks;               /* taken by this processor */
     volatile ULONG64 Interrupts; /* clock interrupts, ticks or not */
@@ -146,7 +156,8 @@ typedef struct _KPRCB {
     KEVENT DpcThreadEvent;                  /* the DPC thread is to look at its queue */
     volatile PKDEFERRED_ROUTINE DpcRoutine; /* that runs now, or NULL */
     volatile BOOLEAN TimerDpc;              /* it came from a timer; checked builds only */
-    ULONG DpcTimeCount;                     /* ticks that the current routine (or ISR) has taken */
+    ULONG DpcTimeCount;                     /* ticks that a routine (or ISR) has taken: */
+    ULONG64 DpcTimed;                       /* ... the one that made DpcData.Count this */
     ULONG DpcWatchdogCount;                 /* ticks in a row at or above DISPATCH_LEVEL */
     ULONG InterruptDepth;                   /* interrupt handlers under way */
     KIRQL InterruptedIrql;                  /* of the code that the last IPI has interrupted */
@@ -342,6 +353,22 @@ BOOLEAN KiInsertTimerDpc(PKDPC Dpc);
 /* Requests the dispatch interrupt on Prcb's processor, once. Any IRQL. */
 VOID KiRequestDispatch(PKPRCB Prcb);
 
+/*
+ * The same for this processor, at CLOCK_LEVEL or above. Without the queue's lock: who reads FALSE
+ * when another processor is about to write TRUE sends the interrupt a second time, and only this
+ * processor writes FALSE, in the dispatch interrupt.
+ */
+#if !defined(METRONOME_HOST)
+FORCEINLINE VOID KiRequestOwnDispatch(PKPRCB Prcb)
+{
+    if (Prcb->DpcData.DispatchRequested)
+        return;
+    Prcb->DpcData.DispatchRequested = TRUE;
+    KD_TRACE_LEAF(KD_CLASS_FLOW, TraceInterruptRequest, 0, DISPATCH_VECTOR, Prcb->Number);
+    ArchRequestSoftwareInterrupt(DISPATCH_LEVEL);
+}
+#endif
+
 /* The tick's part: rates, and DPCs that have waited long enough. CLOCK_LEVEL. */
 VOID KiDpcTick(PKPRCB Prcb, KIRQL InterruptedIrql, ULONG64 Elapsed);
 
@@ -375,8 +402,9 @@ extern ULONG KiDpcWatchdogLimit;
 
 /* ---- timers ---- */
 
-/* Expires what is due on this processor. IRQL: DISPATCH_LEVEL. */
+/* What TimerTable.Work asks for: TimersDue, and then ClockOwed. IRQL: DISPATCH_LEVEL. */
 VOID KiExpireTimers(PKPRCB Prcb);
+VOID KiSettleClock(PKPRCB Prcb);
 
 /* KeInitializeTimerEx without its checks. Any IRQL. */
 VOID KiInitializeTimer(PKTIMER Timer, TIMER_TYPE Type);

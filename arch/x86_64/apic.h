@@ -29,7 +29,6 @@
 #define APIC_LVT_LINT0       0x350
 #define APIC_LVT_LINT1       0x360
 #define APIC_LVT_ERROR       0x370
-#define APIC_TIMER_COUNT     0x380
 #define APIC_TIMER_CURRENT   0x390
 #define APIC_TIMER_DIVIDE    0x3E0
 

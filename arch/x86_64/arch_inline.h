@@ -87,9 +87,9 @@ FORCEINLINE VOID ArchPause(VOID)
 
 FORCEINLINE ULONG64 ArchReadCounter(VOID)
 {
-    ULONG low, high;
+    ULONG64 low, high; /* RDTSC clears the upper halves of both registers */
     __asm__ volatile("rdtsc" : "=a"(low), "=d"(high) : : "memory");
-    return ((ULONG64)high << 32) | low;
+    return high << 32 | low;
 }
 
 FORCEINLINE struct _KPRCB *KeGetCurrentPrcb(VOID)
@@ -166,10 +166,11 @@ FORCEINLINE ULONG ArchIn32(USHORT Port)
  * The local APIC's registers, mapped by ArchInitializeMachine: at a fixed address, which costs an
  * instruction less than a pointer does wherever an interrupt is requested or ended.
  */
-#define LOCAL_APIC_BASE 0xFFFFFFFFFFFE0000ULL
-#define ArchLocalApic   ((volatile ULONG *)LOCAL_APIC_BASE)
-#define APIC_EOI        0xB0
-#define APIC_ICR        0x300
+#define LOCAL_APIC_BASE  0xFFFFFFFFFFFE0000ULL
+#define ArchLocalApic    ((volatile ULONG *)LOCAL_APIC_BASE)
+#define APIC_EOI         0xB0
+#define APIC_ICR         0x300
+#define APIC_TIMER_COUNT 0x380
 
 /* A self-interrupt of a class that CR8 masks waits in the APIC until CR8 falls below it. */
 FORCEINLINE VOID ArchRequestSoftwareInterrupt(KIRQL Irql)
@@ -181,6 +182,19 @@ FORCEINLINE VOID ArchRequestSoftwareInterrupt(KIRQL Irql)
 FORCEINLINE VOID ArchEndInterrupt(VOID)
 {
     ArchLocalApic[APIC_EOI / 4] = 0;
+}
+
+/* What the local APIC's timer counts in a time increment; 0 if the clock is another device ... */
+extern ULONG ClockApicRepeat;
+/* ... which all processors share (clock.c, clock_hpet.c). Constant. */
+extern BOOLEAN ClockIsShared;
+VOID ClockPassOn(VOID);
+
+FORCEINLINE VOID ArchClockInterrupt(VOID)
+{
+    ArchLocalApic[APIC_TIMER_COUNT / 4] = ClockApicRepeat;
+    if (KI_UNLIKELY(ClockIsShared))
+        ArchCallKeepingRegisters(ClockPassOn, 0, 0, 0, 0);
 }
 
 #endif

@@ -10,38 +10,46 @@
 
 /* Written once, before the first use. */
 static const CLOCK_DEVICE *Device;
+ULONG ClockApicRepeat;
+BOOLEAN ClockIsShared;
 
 /* ---- the local APIC's timer ---- */
+
+static ULONG64 LongestApicInterval; /* counts that its 32 bits hold */
+
+static ULONG64 ApicTicks(ULONG64 Counts)
+{
+    return (ULONG64)((unsigned __int128)Counts * CounterApicFraction >> 32);
+}
 
 static VOID InitializeApicTimer(VOID)
 {
     if (CounterApicFraction == 0)
         ArchCannotStart("The local APIC's timer does not count.");
+    LongestApicInterval = ArchMultiplyDivide(MAXULONG - 1, 1ULL << 32, CounterApicFraction);
+    ClockApicRepeat = (ULONG)ApicTicks(ClockIncrement());
 }
 
 /*
- * Rounded up: an interrupt that comes early only has to be asked for again. A deadline beyond
- * the timer's 32 bits gives such an interrupt, too. Writing 0 stops the timer.
+ * Rounded up: an interrupt that comes early only has to be asked for again, and so it is for a
+ * deadline beyond the timer's 32 bits. Writing 0 stops the timer. What stands between the reading
+ * and the writing makes every alarm late.
  */
 static VOID SetApicTimer(ULONG64 Counter)
 {
-    ULONG64 now = ArchReadCounter();
-    ULONG64 ticks = 1;
+    if (Counter == MAXULONG64) {
+        ApicWrite(APIC_TIMER_COUNT, 0);
+        return;
+    }
 
-    if (Counter == MAXULONG64)
-        ticks = 0;
-    else if (Counter > now)
-        ticks += ArchMultiplyFraction(Counter - now, CounterApicFraction);
-    if (ticks > MAXULONG)
-        ticks = MAXULONG;
-    ApicWrite(APIC_TIMER_COUNT, (ULONG)ticks);
+    ULONG64 counts = Counter - ArchReadCounter();
+
+    if (KI_UNLIKELY(counts > LongestApicInterval))
+        counts = (LONG64)counts < 0 ? 0 : LongestApicInterval;
+    ApicWrite(APIC_TIMER_COUNT, (ULONG)ApicTicks(counts) + 1);
 }
 
-static VOID IgnoreInterrupt(VOID)
-{
-}
-
-const CLOCK_DEVICE ClockApic = {"apic", InitializeApicTimer, SetApicTimer, IgnoreInterrupt};
+const CLOCK_DEVICE ClockApic = {"apic", InitializeApicTimer, SetApicTimer};
 
 /* ---- the clock of kernel/arch.h ---- */
 
@@ -93,16 +101,16 @@ VOID ArchSetClock(ULONG64 Counter)
 }
 
 /*
- * The device's part of a clock interrupt, at its start.
+ * How far the time counter gets in a time increment.
  *
- * IRQL:    CLOCK_LEVEL (not checked)
- * Locks:   takes the HPET clock's
- * Context: the clock interrupt
- * Returns: nothing
+ * IRQL:    any
+ * Locks:   none
+ * Context: after CounterCalibrate
+ * Returns: counts
  */
-VOID ArchClockInterrupt(VOID)
+ULONG64 ClockIncrement(VOID)
 {
-    Device->Interrupt();
+    return ArchCounterFrequency / (10000000 / KI_TIME_INCREMENT);
 }
 
 /*

@@ -9,11 +9,13 @@ typedef struct _CLOCK_DEVICE {
     PCSTR Name;
     VOID (*Initialize)(VOID); /* stops with a sentence if it cannot be used */
     VOID (*Set)(ULONG64 Counter);
-    VOID (*Interrupt)(VOID);
 } CLOCK_DEVICE;
 
 extern const CLOCK_DEVICE ClockApic;
 extern const CLOCK_DEVICE ClockHpet;
+
+/* Counts of the time counter in a time increment. */
+ULONG64 ClockIncrement(VOID);
 
 /* Chooses the device that the option clock= names. Once, after CounterCalibrate. */
 VOID ClockInitialize(VOID);

@@ -32,6 +32,7 @@ static VOID InitializeHpet(VOID)
     }
     for (ULONG i = 0; i < MAXIMUM_PROCESSORS; i++)
         Deadlines[i] = MAXULONG64;
+    ClockIsShared = TRUE;
     HpetFraction = ArchMultiplyDivide(HpetFrequency(), 1ULL << 32, ArchCounterFrequency) + 1;
 }
 
@@ -82,10 +83,15 @@ static VOID SetHpet(ULONG64 Counter)
 }
 
 /*
- * Only the receiver looks at the table. For any other processor this is the interrupt that the
- * receiver has passed on, and its deadline is gone from the table already.
+ * The part of the HPET in a clock interrupt. Only the receiver looks at the table. For any other
+ * processor this is the interrupt that the receiver has passed on.
+ *
+ * IRQL:    CLOCK_LEVEL (not checked)
+ * Locks:   takes the HPET clock's
+ * Context: the clock interrupt
+ * Returns: nothing
  */
-static VOID PassOn(VOID)
+VOID ClockPassOn(VOID)
 {
     KIRQL oldIrql;
     ULONG64 now;
@@ -98,7 +104,7 @@ static VOID PassOn(VOID)
     for (ULONG i = 0; i < ArchProcessorCount; i++) {
         if (Deadlines[i] > now)
             continue;
-        Deadlines[i] = MAXULONG64;
+        Deadlines[i] = now + ClockIncrement();
         if (i != RECEIVER)
             ArchSendInterrupt(i, CLOCK_VECTOR);
     }
@@ -106,4 +112,4 @@ static VOID PassOn(VOID)
     KiReleaseHighLock(&Lock, oldIrql);
 }
 
-const CLOCK_DEVICE ClockHpet = {"hpet", InitializeHpet, SetHpet, PassOn};
+const CLOCK_DEVICE ClockHpet = {"hpet", InitializeHpet, SetHpet};

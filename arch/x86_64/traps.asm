@@ -146,8 +146,9 @@ KiTrap%1:
 
 ; The dispatch interrupt is what everything leads to, and the clock's is what comes most often. Each
 ; has a path to itself: its stub leads nowhere else, and nobody has to look up which vector it was.
-; %1 vector, %2 label, %3 C function, %4 1: it may call a driver's code, which may use SSE.
-%macro DIRECT_STUB 4
+; %1 vector, %2 label, %3 C function, %4 1: it may call a driver's code, which may use SSE,
+; %5 1: it is given the frame.
+%macro DIRECT_STUB 5
     align 16
 KiTrap%1:
     MAKE_FRAME
@@ -163,7 +164,9 @@ KiTrap%1:
     cld
     test    byte [KdTraceClasses], TRACE_FLOW
     jnz     .traced
-    mov     rcx, rsp
+    %if %5
+        mov     rcx, rsp
+    %endif
     call    %3
 .return:
     %if %4
@@ -326,9 +329,9 @@ KiCallKeepingRegisters:
 %assign vector 0
 %rep 256
     %if vector == DISPATCH_VECTOR
-        DIRECT_STUB vector, KiDispatchLevel, KiDispatchLevelInterrupt, 1
+        DIRECT_STUB vector, KiDispatchLevel, KiDispatchLevelInterrupt, 1, 0
     %elif vector == CLOCK_VECTOR
-        DIRECT_STUB vector, KiClock, KiClockInterrupt, 0
+        DIRECT_STUB vector, KiClock, KiClockInterrupt, 0, 1
     %elif !IS_EXCEPTION(vector)
         INTERRUPT_STUB vector
     %elif HAS_CODE(vector)

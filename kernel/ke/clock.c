@@ -18,6 +18,11 @@ static ULONG64 NextTickAfter(ULONG64 Now)
     return Now / interval * interval + interval;
 }
 
+static ULONG64 NextDue(PKPRCB Prcb)
+{
+    return *(volatile ULONG64 *)&Prcb->TimerTable.Queue.NextDue;
+}
+
 /*
  * When this processor wants its next clock interrupt. A due timer for which the dispatch
  * interrupt has been requested already does not count: it needs IRQL to fall, not the clock.
@@ -25,18 +30,19 @@ static ULONG64 NextTickAfter(ULONG64 Now)
 static ULONG64 NextDeadline(PKPRCB Prcb)
 {
     ULONG64 tick = Prcb->Clock.NextTick;
-    ULONG64 due = *(volatile ULONG64 *)&Prcb->TimerTable.Queue.NextDue;
+    ULONG64 due = NextDue(Prcb);
 
-    return Prcb->TimerTable.Requested || tick < due ? tick : due;
+    return Prcb->TimerTable.Work == TimersDue || tick < due ? tick : due;
 }
 
-/* Timers that are due by now are left to the dispatch interrupt. */
-static VOID RequestExpiry(PKPRCB Prcb, ULONG64 Now)
+/* Timers that are due by now are left to the dispatch interrupt. TRUE: it has been requested. */
+FORCEINLINE BOOLEAN RequestExpiry(PKPRCB Prcb, ULONG64 Now)
 {
-    if (*(volatile ULONG64 *)&Prcb->TimerTable.Queue.NextDue > Now || Prcb->TimerTable.Requested)
-        return;
-    Prcb->TimerTable.Requested = TRUE;
-    KiRequestDispatch(Prcb);
+    if (NextDue(Prcb) > Now || Prcb->TimerTable.Work == TimersDue)
+        return FALSE;
+    Prcb->TimerTable.Work = TimersDue;
+    KiRequestOwnDispatch(Prcb);
+    return TRUE;
 }
 
 /* The hardware itself. The tick is asked for again and again, so its counter value is kept. */
@@ -88,7 +94,7 @@ VOID KiSetClockForTimers(PKPRCB Prcb)
  *
  * IRQL:    >= CLOCK_LEVEL (not checked)
  * Locks:   none
- * Context: the start of a processor, and the end of its idle periods
+ * Context: the start of a processor
  * Returns: nothing
  */
 VOID KiStartClock(PKPRCB Prcb)
@@ -122,10 +128,39 @@ static VOID Tick(PKPRCB Prcb, ULONG64 Now, KIRQL InterruptedIrql)
     KiQuantumTick(Prcb);
 }
 
+/* The first interrupt of an idle processor. The time page first: nobody reads an old time. */
+static VOID EndIdle(PKPRCB Prcb, ULONG64 Now)
+{
+    Prcb->IdleHalt = FALSE;
+    Prcb->DpcData.ProcessorIdle = FALSE;
+    KiUpdateTimePage(Now);
+    SetNextTick(Prcb, NextTickAfter(Now));
+    WatchClock(Prcb, Now);
+}
+
+/* A clock interrupt that is more than the end of a timer's interval. */
+static __attribute__((noinline)) VOID ServeClock(PKPRCB Prcb, ULONG64 Now, KIRQL InterruptedIrql)
+{
+    if (Prcb->IdleHalt) {
+        EndIdle(Prcb, Now);
+    } else if (Now >= Prcb->Clock.NextTick) {
+        KiUpdateTimePage(Now);
+        SetNextTick(Prcb, NextTickAfter(Now));
+        Tick(Prcb, Now, InterruptedIrql);
+    }
+    if (!RequestExpiry(Prcb, Now))
+        KiSetClockForTimers(Prcb);
+}
+
 /*
  * The clock interrupt: time page, the tick's duties, due timers, and the next deadline. It may
  * come early or for nothing; it looks at the time and never at the reason. No driver's code is
  * called from here, so the stub saves no SSE registers.
+ *
+ * When timers are due, the clock stays as ArchClockInterrupt leaves it, a time increment from its
+ * next interrupt: the dispatch interrupt finds out what is due next, and sets it. Should that not
+ * come, because IRQL does not fall or a DPC routine does not end, the clock interrupts again, finds
+ * the request still there, and sets itself for the tick.
  *
  * IRQL:    CLOCK_LEVEL, interrupts off (not checked)
  * Locks:   none held
@@ -135,21 +170,17 @@ static VOID Tick(PKPRCB Prcb, ULONG64 Now, KIRQL InterruptedIrql)
  */
 VOID KiClockInterrupt(PKTRAP_FRAME TrapFrame)
 {
-    PKPRCB prcb = KiEnterInterrupt();
+    PKPRCB prcb = KeGetCurrentPrcb();
 
     ArchClockInterrupt();
     ArchEndInterrupt();
     prcb->Clock.Interrupts++;
-    prcb->Clock.Alarm = MAXULONG64; /* it has gone off */
+    prcb->Clock.Alarm = 0;
 
     ULONG64 now = KiInterruptTimeNow();
 
-    if (KI_UNLIKELY(now >= prcb->Clock.NextTick)) {
-        KiUpdateTimePage(now);
-        SetNextTick(prcb, NextTickAfter(now));
-        Tick(prcb, now, TrapFrame->PreviousIrql);
-    }
-    KiSetClockForTimers(prcb);
+    if (KI_UNLIKELY(prcb->IdleHalt || now >= prcb->Clock.NextTick) || !RequestExpiry(prcb, now))
+        ServeClock(prcb, now, TrapFrame->PreviousIrql);
 }
 
 /*
@@ -169,23 +200,17 @@ VOID KiEnterIdle(PKPRCB Prcb)
 }
 
 /*
- * Ends an idle period: first of all the time page, so that nobody reads an old time.
+ * Ends an idle period.
  *
  * IRQL:    any, interrupts off (not checked)
  * Locks:   none
- * Context: the first interrupt of an idle processor
+ * Context: the first interrupt of an idle processor, if it is not the clock's
  * Returns: nothing
  */
 VOID KiLeaveIdle(PKPRCB Prcb)
 {
-    Prcb->IdleHalt = FALSE;
-    Prcb->DpcData.ProcessorIdle = FALSE;
-
-    ULONG64 now = KiQueryInterruptTime();
-
-    KiUpdateTimePage(now);
-    KiStartClock(Prcb);
-    WatchClock(Prcb, now);
+    EndIdle(Prcb, KiQueryInterruptTime());
+    KiSetClockForTimers(Prcb);
 }
 
 /*

@@ -78,13 +78,10 @@ BOOLEAN KiIsDpcQueued(const KDPC *Dpc)
  */
 FORCEINLINE VOID RequestDispatchLocked(PKPRCB Prcb)
 {
-    if (Prcb->DpcData.DispatchRequested)
-        return;
-    Prcb->DpcData.DispatchRequested = TRUE;
     if (Prcb == KeGetCurrentPrcb()) {
-        KD_TRACE_LEAF(KD_CLASS_FLOW, TraceInterruptRequest, 0, DISPATCH_VECTOR, Prcb->Number);
-        ArchRequestSoftwareInterrupt(DISPATCH_LEVEL);
-    } else {
+        KiRequestOwnDispatch(Prcb);
+    } else if (!Prcb->DpcData.DispatchRequested) {
+        Prcb->DpcData.DispatchRequested = TRUE;
         ArchCallKeepingRegisters(ArchSendInterrupt, Prcb->Number, DISPATCH_VECTOR, 0, 0);
     }
 }

@@ -25,7 +25,6 @@ static VOID RunDpc(PKPRCB Prcb, const KDPC_CALL *Call)
 
     Prcb->TimerDpc = Call->FromTimer;
 #endif
-    Prcb->DpcTimeCount = 0;
     Prcb->DpcRoutine = Call->Routine;
     if (KI_UNLIKELY(KdTraceClasses & KD_CLASS_FLOW))
         TraceRoutine(Call->Dpc, Call->Context, Call->Argument1, Call->Argument2);
@@ -39,21 +38,44 @@ static VOID RunDpc(PKPRCB Prcb, const KDPC_CALL *Call)
 }
 
 /*
- * Due timers first, so that one drain runs a DPC once that both a timer and a driver have queued. A
- * timer that falls due between two DPCs expires there, so its own DPC takes its turn. The clock
- * interrupt of this processor is what sets Requested, so with interrupts off the look at it and the
- * look at the queue are one step.
+ * Due timers, with interrupts on. The clock is set behind a DPC routine rather than before it:
+ *
+ *     clock interrupt      dispatch interrupt
+ *     Work = TimersDue
+ *                          Work = ClockOwed; they expire
+ *                          a DPC routine, if there is one
+ *                          Work = NoTimerWork; sets the clock, or finds that more are due:
+ *                              Work = TimersDue, ClockOwed; they expire
+ *                          the next DPC routine
+ *
+ * So a timer that falls due between two DPCs expires there, and its own DPC takes its turn.
+ */
+FORCEINLINE VOID ServeTimers(PKPRCB Prcb)
+{
+    ArchEnableInterrupts();
+    if (Prcb->TimerTable.Work == ClockOwed)
+        KiSettleClock(Prcb);
+    while (Prcb->TimerTable.Work == TimersDue)
+        KiExpireTimers(Prcb);
+    ArchMaskInterrupts();
+}
+
+/*
+ * Due timers first, so that one drain runs a DPC once that both a timer and a driver have queued.
+ * The clock interrupt of this processor is what sets Work, so with interrupts off the look at it
+ * and the look at the queue are one step. With the queue empty, a clock that is owed is set.
  */
 FORCEINLINE BOOLEAN TakeWork(PKPRCB Prcb, KDPC_CALL *Call)
 {
-    while (KI_UNLIKELY(Prcb->TimerTable.Requested)) {
-        ArchEnableInterrupts();
-        KiExpireTimers(Prcb);
-        ArchMaskInterrupts();
-    }
-    KiLock(&Prcb->DpcData.Lock);
-    BOOLEAN taken = KiTakeDpc(&Prcb->DpcData, Call);
-    KiUnlock(&Prcb->DpcData.Lock);
+    BOOLEAN taken;
+
+    do {
+        if (KI_UNLIKELY(Prcb->TimerTable.Work))
+            ServeTimers(Prcb);
+        KiLock(&Prcb->DpcData.Lock);
+        taken = KiTakeDpc(&Prcb->DpcData, Call);
+        KiUnlock(&Prcb->DpcData.Lock);
+    } while (KI_UNLIKELY(!taken && Prcb->TimerTable.Work));
     return taken;
 }
 

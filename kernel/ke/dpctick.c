@@ -8,6 +8,15 @@
 ULONG KiDpcTimeLimit = 0x500;
 ULONG KiDpcWatchdogLimit = 0x1E00;
 
+/* Begins to count anew if another routine has started since the last look. */
+static VOID NoteRoutine(PKPRCB Prcb)
+{
+    if (Prcb->DpcTimed == Prcb->DpcData.Count)
+        return;
+    Prcb->DpcTimed = Prcb->DpcData.Count;
+    Prcb->DpcTimeCount = 0;
+}
+
 /* T-DPCWD-2. The report names the routine that runs (Prcb->DpcRoutine). */
 static VOID CheckTimeLimits(PKPRCB Prcb, KIRQL InterruptedIrql)
 {
@@ -15,6 +24,7 @@ static VOID CheckTimeLimits(PKPRCB Prcb, KIRQL InterruptedIrql)
         Prcb->DpcTimeCount = Prcb->DpcWatchdogCount = 0;
         return;
     }
+    NoteRoutine(Prcb);
     if (Prcb->DpcRoutine || InterruptedIrql > DISPATCH_LEVEL)
         Prcb->DpcTimeCount++;
     Prcb->DpcWatchdogCount++;
@@ -71,9 +81,11 @@ NTSTATUS KeQueryDpcWatchdogInformation(PKDPC_WATCHDOG_INFORMATION WatchdogInform
         return STATUS_UNSUCCESSFUL;
 
     PKPRCB prcb = KeGetCurrentPrcb();
+    ULONG used = prcb->DpcTimed == prcb->DpcData.Count ? prcb->DpcTimeCount : 0;
+
     *WatchdogInformation = (KDPC_WATCHDOG_INFORMATION){
         .DpcTimeLimit = KiDpcTimeLimit,
-        .DpcTimeCount = Remaining(KiDpcTimeLimit, prcb->DpcTimeCount),
+        .DpcTimeCount = Remaining(KiDpcTimeLimit, used),
         .DpcWatchdogLimit = KiDpcWatchdogLimit,
         .DpcWatchdogCount = Remaining(KiDpcWatchdogLimit, prcb->DpcWatchdogCount),
     };

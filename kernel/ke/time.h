@@ -15,7 +15,9 @@ FORCEINLINE ULONG64 KiMultiplyHigh(ULONG64 A, ULONG64 B)
 /* KiQueryInterruptTime, where each instruction counts. */
 FORCEINLINE ULONG64 KiInterruptTimeNow(VOID)
 {
-    return KiMultiplyHigh(ArchReadCounter() - KiCounterBase, KiUnitsPerCount);
+    ULONG64 count = ArchReadCounter() - KiCounterBase;
+
+    return KiMultiplyHigh(count, KiUnitsPerCount);
 }
 
 /* The counter value at which interrupt time has reached Time (100 ns). Any IRQL. */

@@ -144,24 +144,34 @@ FORCEINLINE BOOLEAN RemoveIfSet(PKTIMER_TABLE Table, PKTIMER Timer)
 }
 
 /*
- * The due time in interrupt time. It saturates instead of wrapping into the past (T-TMR-5). An
- * absolute one that has gone by is due at once; the grid of a periodic timer begins there.
+ * An absolute due time in interrupt time. One that has gone by is due at once; the grid of a
+ * periodic timer begins there.
  */
-FORCEINLINE ULONG64 ComputeDueTime(const KTIMER_TABLE *Table, LONG64 DueTime, ULONG Period)
+FORCEINLINE ULONG64 AbsoluteDueTime(PKTIMER Timer, const KTIMER_TABLE *Table, LONG64 DueTime,
+                                    LONG64 Now)
+{
+    LONG64 due;
+
+    Timer->Header.Absolute = TRUE;
+    if (__builtin_sub_overflow(DueTime, Table->SystemTimeOffset, &due))
+        due = Table->SystemTimeOffset < 0 ? MAXLONGLONG : 0;
+    if (due < Now && Timer->Period)
+        due = Now;
+    return due < 0 ? 0 : (ULONG64)due;
+}
+
+/* The due time in interrupt time. It saturates instead of wrapping into the past (T-TMR-5). */
+FORCEINLINE ULONG64 ComputeDueTime(PKTIMER Timer, const KTIMER_TABLE *Table, LONG64 DueTime)
 {
     LONG64 now = (LONG64)KiInterruptTimeNow();
     LONG64 due;
 
-    if (KI_LIKELY(DueTime < 0)) {
-        if (__builtin_sub_overflow(now, DueTime, &due))
-            due = MAXLONGLONG;
-        return (ULONG64)due;
-    }
-    if (__builtin_sub_overflow(DueTime, Table->SystemTimeOffset, &due))
-        due = Table->SystemTimeOffset < 0 ? MAXLONGLONG : 0;
-    if (due < now && Period)
-        due = now;
-    return due < 0 ? 0 : (ULONG64)due;
+    Timer->Header.Absolute = FALSE;
+    if (KI_UNLIKELY(DueTime >= 0))
+        return AbsoluteDueTime(Timer, Table, DueTime, now);
+    if (KI_UNLIKELY(__builtin_sub_overflow(now, DueTime, &due)))
+        return MAXLONGLONG;
+    return (ULONG64)due;
 }
 
 /*
@@ -204,14 +214,15 @@ FORCEINLINE BOOLEAN SetLocked(PKTIMER Timer, PKPRCB Target, LONG64 DueTime, ULON
 {
     PKTIMER_TABLE table = &Target->TimerTable;
 
-    Timer->Header.Absolute = DueTime >= 0;
     Timer->Header.Inserted = TRUE;
     Timer->Header.SignalState = 0;
     Timer->Dpc = Dpc;
     Timer->Period = Period;
-    BOOLEAN earliest = KiInsertTimer(&table->Queue, Timer, ComputeDueTime(table, DueTime, Period));
-    KD_TRACE_LEAF(KD_CLASS_FLOW, TraceTimerSet, Timer, Timer->DueTime.QuadPart, Dpc);
-    return earliest;
+
+    ULONG64 due = ComputeDueTime(Timer, table, DueTime);
+
+    KD_TRACE_LEAF(KD_CLASS_FLOW, TraceTimerSet, Timer, due, Dpc);
+    return KiInsertTimer(&table->Queue, Timer, due);
 }
 
 /* A timer that another processor holds, or held last. */

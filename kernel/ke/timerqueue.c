@@ -18,25 +18,22 @@
  *
  * Numbered through all levels, the lists are in the order of their due times, and the earliest one
  * is two instructions away: the lowest bit of Words names a word of Occupied, and the lowest bit
- * of that word names the list.
+ * of that word names the list. A list keeps its bit when its last timer is taken out; who finds it
+ * empty there clears the bit. So each setting makes work for one clearing at the most.
  */
 #include "timerqueue.h"
 
 /* How many timers of one list are looked at for the exact earliest due time. */
 #define SCAN_LIMIT 8
 
-static ULONG ShiftOf(ULONG List)
-{
-    return List / TIMER_DIGITS * 8;
-}
-
 /* The first due time that belongs to a list. */
-static ULONG64 StartOf(const KTIMER_QUEUE *Queue, ULONG List)
+static ULONG64 StartOf(const KTIMER_QUEUE *Queue, const LIST_ENTRY *List)
 {
-    ULONG shift = ShiftOf(List);
+    ULONG number = (ULONG)(List - Queue->Lists);
+    ULONG shift = number / TIMER_DIGITS * 8;
     ULONG64 digitsAbove = Queue->Cursor >> shift >> 8 << 8 << shift;
 
-    return digitsAbove | ((ULONG64)(List % TIMER_DIGITS) << shift);
+    return digitsAbove | ((ULONG64)(number % TIMER_DIGITS) << shift);
 }
 
 VOID KiInitializeTimerQueue(PKTIMER_QUEUE Queue)
@@ -51,11 +48,21 @@ VOID KiInitializeTimerQueue(PKTIMER_QUEUE Queue)
         InitializeListHead(&Queue->Lists[list]);
 }
 
-static ULONG EarliestList(const KTIMER_QUEUE *Queue)
+/* The earliest list that has a timer; NULL if none has. */
+FORCEINLINE PLIST_ENTRY EarliestList(PKTIMER_QUEUE Queue)
 {
-    ULONG word = (ULONG)__builtin_ctz(Queue->Words);
+    while (Queue->Words) {
+        SIZE_T word = (SIZE_T)__builtin_ctzll(Queue->Words);
+        SIZE_T bit = (SIZE_T)__builtin_ctzll(Queue->Occupied[word]);
+        PLIST_ENTRY list = &Queue->Lists[word * 64 + bit];
 
-    return word * 64 + (ULONG)__builtin_ctzll(Queue->Occupied[word]);
+        if (!IsListEmpty(list))
+            return list;
+        Queue->Occupied[word] &= Queue->Occupied[word] - 1; /* clears the lowest bit */
+        if (Queue->Occupied[word] == 0)
+            Queue->Words &= Queue->Words - 1;
+    }
+    return NULL;
 }
 
 static ULONG64 Earlier(ULONG64 A, ULONG64 B)
@@ -63,19 +70,18 @@ static ULONG64 Earlier(ULONG64 A, ULONG64 B)
     return A < B ? A : B;
 }
 
-static PKTIMER TimerOf(PLIST_ENTRY Entry)
+static PKTIMER TimerOf(const LIST_ENTRY *Entry)
 {
     return CONTAINING_RECORD(Entry, KTIMER, TimerListEntry);
 }
 
 /* The earliest due time in a list, or, if that would take long, the start of its range. */
-static ULONG64 EarliestInList(const KTIMER_QUEUE *Queue, ULONG List)
+static ULONG64 EarliestInList(const KTIMER_QUEUE *Queue, const LIST_ENTRY *List)
 {
-    const LIST_ENTRY *head = &Queue->Lists[List];
     ULONG64 earliest = MAXULONG64;
     ULONG seen = 0;
 
-    for (PLIST_ENTRY entry = head->Flink; entry != head; entry = entry->Flink) {
+    for (PLIST_ENTRY entry = List->Flink; entry != List; entry = entry->Flink) {
         if (++seen > SCAN_LIMIT)
             return StartOf(Queue, List);
         earliest = Earlier(earliest, TimerOf(entry)->DueTime.QuadPart);
@@ -95,79 +101,96 @@ static void MoveAll(PLIST_ENTRY From, PLIST_ENTRY To)
     InitializeListHead(From);
 }
 
+/* Are all timers of a list due at the same time? */
+static BOOLEAN IsOneDueTime(const LIST_ENTRY *List, ULONG64 Due)
+{
+    const LIST_ENTRY *entry = List->Flink;
+
+    while (entry != List && TimerOf(entry)->DueTime.QuadPart == Due)
+        entry = entry->Flink;
+    return entry == List;
+}
+
 /*
  * The range of this list has been entered: moves the cursor into it, as far as its first timer
  * or Now, and the timers to the levels below. Each timer moves down at least one level. If all
  * have one due time, the list moves as it is.
  */
-static void MoveDown(PKTIMER_QUEUE Queue, ULONG List, ULONG64 Now)
+static VOID MoveDown(PKTIMER_QUEUE Queue, PLIST_ENTRY List, ULONG64 Now)
 {
-    PLIST_ENTRY head = &Queue->Lists[List];
-    ULONG64 first = TimerOf(head->Flink)->DueTime.QuadPart;
-    ULONG64 earliest = Earlier(first, Now), different = 0;
+    ULONG64 first = TimerOf(List->Flink)->DueTime.QuadPart;
+    ULONG64 earliest = Earlier(first, Now);
 
-    for (PLIST_ENTRY entry = head->Flink->Flink; entry != head; entry = entry->Flink) {
-        ULONG64 due = TimerOf(entry)->DueTime.QuadPart;
+    if (IsOneDueTime(List, first)) {
+        SIZE_T list = KiTimerList(earliest, first);
 
-        different |= due ^ first;
-        earliest = Earlier(earliest, due);
-    }
-    KiUnmarkTimerList(Queue, List);
-    Queue->Cursor = earliest;
-
-    if (different == 0) {
-        SIZE_T list = KiTimerList(Queue, first);
-        MoveAll(head, &Queue->Lists[list]);
+        Queue->Cursor = earliest;
+        MoveAll(List, &Queue->Lists[list]);
         KiMarkTimerList(Queue, list);
         return;
     }
 
     LIST_ENTRY moving;
 
+    for (PLIST_ENTRY entry = List->Flink; entry != List; entry = entry->Flink)
+        earliest = Earlier(earliest, TimerOf(entry)->DueTime.QuadPart);
+    Queue->Cursor = earliest;
     InitializeListHead(&moving);
-    MoveAll(head, &moving);
+    MoveAll(List, &moving);
     while (!IsListEmpty(&moving)) {
         PKTIMER timer = TimerOf(RemoveHeadList(&moving));
-        KiPlaceTimer(Queue, timer, timer->DueTime.QuadPart);
+        KiPlaceTimer(Queue, timer, earliest, timer->DueTime.QuadPart);
     }
 }
 
-BOOLEAN KiAdvanceTimerQueue(PKTIMER_QUEUE Queue, ULONG64 Now)
+/* Perhaps it has to move down again. Apart, so that the usual case needs no stack frame. */
+static __attribute__((noinline)) PLIST_ENTRY DueTimersBelow(PKTIMER_QUEUE Queue, PLIST_ENTRY List,
+                                                            ULONG64 Now)
 {
-    while (Queue->Words) {
-        ULONG list = EarliestList(Queue);
-        ULONG64 start = StartOf(Queue, list);
+    MoveDown(Queue, List, Now);
+    return KiDueTimers(Queue, Now);
+}
 
-        if (start > Now) {
-            Queue->NextDue = EarliestInList(Queue, list);
-            break;
-        }
-        if (list < TIMER_DIGITS) {
-            Queue->Cursor = start;
-            return TRUE;
-        }
-        MoveDown(Queue, list, Now);
+PLIST_ENTRY KiDueTimers(PKTIMER_QUEUE Queue, ULONG64 Now)
+{
+    PLIST_ENTRY list = EarliestList(Queue);
+
+    if (!list)
+        return NULL;
+
+    ULONG64 due = TimerOf(list->Flink)->DueTime.QuadPart;
+
+    if (due <= Now && (list->Flink == list->Blink || list < &Queue->Lists[TIMER_DIGITS])) {
+        Queue->Cursor = due;
+        return list;
     }
-    if (!Queue->Words)
-        Queue->NextDue = MAXULONG64;
+    return StartOf(Queue, list) <= Now ? DueTimersBelow(Queue, list, Now) : NULL;
+}
+
+VOID KiFindNextDue(PKTIMER_QUEUE Queue, ULONG64 Now)
+{
+    PLIST_ENTRY list = EarliestList(Queue);
+
+    Queue->NextDue = list ? EarliestInList(Queue, list) : MAXULONG64;
     /*
-     * No list begins at or before Now, so the cursor may come up to Now: a timer's highest byte
+     * If no list begins at or before Now, the cursor may come up to Now: a timer's highest byte
      * that differs from the cursor is the same before and after.
      */
-    if (Queue->Cursor < Now)
+    if (Queue->Cursor < Now && (!list || StartOf(Queue, list) > Now))
         Queue->Cursor = Now;
-    return FALSE;
 }
 
 PKTIMER KiTakeDueTimer(PKTIMER_QUEUE Queue, ULONG64 Now)
 {
-    PKTIMER timer = KiTimerAtCursor(Queue);
+    PLIST_ENTRY due = KiDueTimers(Queue, Now);
 
-    if (!timer) {
-        if (!KiAdvanceTimerQueue(Queue, Now))
-            return NULL;
-        timer = KiTimerAtCursor(Queue);
+    if (!due) {
+        KiFindNextDue(Queue, Now);
+        return NULL;
     }
+
+    PKTIMER timer = TimerOf(due->Flink);
+
     KiRemoveTimer(Queue, timer);
     return timer;
 }

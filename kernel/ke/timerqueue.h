@@ -14,46 +14,52 @@
 #define TIMER_LISTS  (8 * TIMER_DIGITS)
 
 typedef struct _KTIMER_QUEUE {
-    ULONG64 Cursor;  /* everything due before it has been taken out */
-    ULONG64 NextDue; /* nothing is due before it; MAXULONG64: nothing at all */
+    LIST_ENTRY Lists[TIMER_LISTS]; /* level l, digit d: Lists[l * TIMER_DIGITS + d] */
+    ULONG64 Cursor;                /* everything due before it has been taken out */
+    ULONG64 NextDue;               /* nothing is due before it; MAXULONG64: nothing at all */
     ULONG64 Count;
-    ULONG Words;                        /* bit w: Occupied[w] is not 0 */
-    ULONG64 Occupied[TIMER_LISTS / 64]; /* bit n % 64 of word n / 64: Lists[n] has a timer */
-    LIST_ENTRY Lists[TIMER_LISTS];      /* level l, digit d: Lists[l * TIMER_DIGITS + d] */
+    ULONG64 Words;                      /* bit w: Occupied[w] is not 0 */
+    ULONG64 Occupied[TIMER_LISTS / 64]; /* bit n % 64 of word n / 64: Lists[n] has a timer, or had
+                                         * one: cleared by who looks for the earliest list */
 } KTIMER_QUEUE, *PKTIMER_QUEUE;
+
+/*
+ * Sets bit Number of a string of bits: one instruction. The host's tests are another compiler's.
+ */
+FORCEINLINE VOID KiSetBit(PULONG64 Bits, SIZE_T Number)
+{
+#if defined(METRONOME_HOST)
+    Bits[Number / 64] |= 1ULL << Number % 64;
+#else
+    __asm__("btsq %1, %0" : "+m"(*(ULONG64(*)[TIMER_LISTS / 64]) Bits) : "r"(Number) : "cc");
+#endif
+}
 
 /* All of these: under the queue's lock, any IRQL. Times in 100 ns of interrupt time. */
 
 VOID KiInitializeTimerQueue(PKTIMER_QUEUE Queue);
 
 /*
- * The list for a due time: the level is the highest byte in which it differs from the cursor, and
- * the digit is that byte. Shift is 8 * level, so Shift * 32 is the level's first list.
+ * The number of the list for a due time: the level is the highest byte in which it differs from the
+ * cursor, and the digit is that byte. Shift is 8 * level, so Shift * 32 is the level's first list.
  */
-FORCEINLINE SIZE_T KiTimerList(const KTIMER_QUEUE *Queue, ULONG64 Due)
+FORCEINLINE SIZE_T KiTimerList(ULONG64 Cursor, ULONG64 Due)
 {
-    SIZE_T shift = (63 - (ULONG)__builtin_clzll((Due ^ Queue->Cursor) | 1)) & ~7u;
+    SIZE_T shift = (63 - (ULONG)__builtin_clzll((Due ^ Cursor) | 1)) & ~7u;
 
     return shift * (TIMER_DIGITS / 8) + (UCHAR)(Due >> shift);
 }
 
 FORCEINLINE VOID KiMarkTimerList(PKTIMER_QUEUE Queue, SIZE_T List)
 {
-    Queue->Occupied[List / 64] |= 1ULL << List % 64;
-    Queue->Words |= 1u << List / 64;
-}
-
-FORCEINLINE VOID KiUnmarkTimerList(PKTIMER_QUEUE Queue, SIZE_T List)
-{
-    Queue->Occupied[List / 64] &= ~(1ULL << List % 64);
-    if (Queue->Occupied[List / 64] == 0)
-        Queue->Words &= ~(1u << List / 64);
+    KiSetBit(Queue->Occupied, List);
+    KiSetBit(&Queue->Words, List / 64);
 }
 
 /* At the end of its list, which is marked when it gets its first timer. */
-FORCEINLINE VOID KiPlaceTimer(PKTIMER_QUEUE Queue, PKTIMER Timer, ULONG64 Due)
+FORCEINLINE VOID KiPlaceTimer(PKTIMER_QUEUE Queue, PKTIMER Timer, ULONG64 Cursor, ULONG64 Due)
 {
-    SIZE_T list = KiTimerList(Queue, Due);
+    SIZE_T list = KiTimerList(Cursor, Due);
 
     if (IsListEmpty(&Queue->Lists[list]))
         KiMarkTimerList(Queue, list);
@@ -66,10 +72,12 @@ FORCEINLINE VOID KiPlaceTimer(PKTIMER_QUEUE Queue, PKTIMER Timer, ULONG64 Due)
  */
 FORCEINLINE BOOLEAN KiInsertTimer(PKTIMER_QUEUE Queue, PKTIMER Timer, ULONG64 Due)
 {
-    if (__builtin_expect(Due < Queue->Cursor, 0))
-        Due = Queue->Cursor;
+    ULONG64 cursor = Queue->Cursor;
+
+    if (__builtin_expect(Due < cursor, 0))
+        Due = cursor;
     Timer->DueTime.QuadPart = Due;
-    KiPlaceTimer(Queue, Timer, Due);
+    KiPlaceTimer(Queue, Timer, cursor, Due);
     Queue->Count++;
     if (Due >= Queue->NextDue)
         return FALSE;
@@ -78,37 +86,29 @@ FORCEINLINE BOOLEAN KiInsertTimer(PKTIMER_QUEUE Queue, PKTIMER Timer, ULONG64 Du
 }
 
 /*
- * NextDue stays: it is a time before which nothing is due, and that remains true. The clock may
- * come once for nothing, and the queue is looked at then.
+ * NextDue and the list's bit stay: nothing is due before NextDue, which remains true, and a list
+ * that is marked may be empty. The clock may come once for nothing, and the queue is looked at
+ * then.
  */
 FORCEINLINE VOID KiRemoveTimer(PKTIMER_QUEUE Queue, PKTIMER Timer)
 {
-    /* What is left of an emptied list is its head, whose position tells which one it is. */
-    if (RemoveEntryList(&Timer->TimerListEntry))
-        KiUnmarkTimerList(Queue, (SIZE_T)(Timer->TimerListEntry.Flink - Queue->Lists));
+    RemoveEntryList(&Timer->TimerListEntry);
     Queue->Count--;
 }
 
 /*
- * Moves the cursor to the earliest due time, if that is not after Now. FALSE if nothing is due:
- * NextDue is then brought up to date.
+ * The list of the timers that are due next, if that is not after Now; NULL if nothing is due. All
+ * of them are due at one moment, in the order of insertion, and the cursor has moved there. A timer
+ * that is alone in its list is found where it lies: take it out before the lock is released.
  */
-BOOLEAN KiAdvanceTimerQueue(PKTIMER_QUEUE Queue, ULONG64 Now);
+PLIST_ENTRY KiDueTimers(PKTIMER_QUEUE Queue, ULONG64 Now);
 
-/*
- * The timers that are due exactly at the cursor, in the order of insertion; nothing is due before
- * them. NULL: there are none, and the cursor has to advance.
- */
-FORCEINLINE PKTIMER KiTimerAtCursor(const KTIMER_QUEUE *Queue)
-{
-    const LIST_ENTRY *head = &Queue->Lists[Queue->Cursor % TIMER_DIGITS];
-
-    return IsListEmpty(head) ? NULL : CONTAINING_RECORD(head->Flink, KTIMER, TimerListEntry);
-}
+/* Brings NextDue up to date, and the cursor up to Now if nothing is due. */
+VOID KiFindNextDue(PKTIMER_QUEUE Queue, ULONG64 Now);
 
 /*
  * Takes out the timer with the earliest due time, if that is not after Now; equal due times in
- * the order of insertion. NULL if nothing is due.
+ * the order of insertion. NULL if nothing is due: NextDue is then up to date.
  */
 PKTIMER KiTakeDueTimer(PKTIMER_QUEUE Queue, ULONG64 Now);
 

@@ -201,6 +201,53 @@ static void RemovedTimersDoNotCome(void **State)
 
 /* ---- the clock ---- */
 
+/* A list that was emptied is still marked: what is due after it is found, and NextDue is right. */
+static void EmptiedListsAreForgotten(void **State)
+{
+    static MODEL_TIMER timers[4];
+    static const ULONG64 due[] = {5, 6, 300, 70000};
+
+    (void)State;
+    for (ULONG i = 0; i < 4; i++)
+        Set(&timers[i], due[i]);
+    for (ULONG i = 0; i < 3; i++)
+        Cancel(&timers[i]);
+    Now = 4;
+    assert_int_equal(TakeAll(timers, 4), 0);
+    assert_int_equal(Queue.NextDue, 70000);
+    Cancel(&timers[3]);
+    Now = 80000;
+    assert_int_equal(TakeAll(timers, 4), 0);
+    assert_int_equal(Queue.Words, 0);
+}
+
+/* One that is alone need not move down, and several do; either way what is set next has its order.
+ */
+static void TheCursorGoesToWhatIsDue(void **State)
+{
+    static MODEL_TIMER timers[6];
+
+    (void)State;
+    Set(&timers[0], 1000);
+    Set(&timers[1], 70000);
+    Set(&timers[2], 70000);
+    Now = 70000;
+    assert_ptr_equal(KiDueTimers(&Queue, 999), NULL);
+    PLIST_ENTRY due = KiDueTimers(&Queue, Now);
+    assert_int_equal(Queue.Cursor, 1000);
+    assert_ptr_equal(due->Flink, &timers[0].Timer.TimerListEntry);
+    assert_ptr_equal(due->Blink, due->Flink);
+    Cancel(&timers[0]);
+    due = KiDueTimers(&Queue, Now);
+    assert_int_equal(Queue.Cursor, 70000);
+    assert_ptr_equal(due->Blink, &timers[2].Timer.TimerListEntry);
+    Set(&timers[3], 70000);
+    Set(&timers[4], 69999); /* due at once */
+    Set(&timers[5], 70001);
+    Now = 70001;
+    assert_int_equal(TakeAll(timers, 6), 5);
+}
+
 /* A clock that is always set to NextDue finds every timer at its time, with few vain wakeups. */
 static void TheClockFollowsNextDue(void **State)
 {
@@ -447,6 +494,7 @@ int main(void)
         TEST(TheClockFollowsNextDue),     TEST(ShiftsMoveAbsoluteTimersOnly),
         TEST(ExtremeShiftsSaturate),      TEST(WhatBecomesDueKeepsItsOrder),
         TEST(RandomAgainstModel),         TEST(AMillionTimers),
+        TEST(EmptiedListsAreForgotten),   TEST(TheCursorGoesToWhatIsDue),
     };
 
     return cmocka_run_group_tests_name("timerqueue", tests, NULL, NULL);

@@ -233,11 +233,12 @@ def interrupt_time():
     """The interrupt time now, in 100 ns, and whether it is exact.
 
     A local APIC's timer that is set says how far its deadline is: QEMU counts it at 1 GHz. When
-    none is set, what is left is the time page, which may be a tick old, or older after idling."""
+    none is set (0: timers are due, and it only goes off again), what is left is the time page, which
+    may be a tick old, or older after idling."""
     for block in processors():
         alarm = number(block["Clock"]["Alarm"])
         remaining = LocalApic(int(block["Number"])).remaining()
-        if alarm != NEVER and 0 < remaining < 0xFFFFFFFF:
+        if alarm not in (0, NEVER) and 0 < remaining < 0xFFFFFFFF:
             return alarm - remaining // 100, True
     page = gdb.selected_inferior().read_memory(INTERRUPT_TIME, 8)
     return int.from_bytes(bytes(page), "little"), False

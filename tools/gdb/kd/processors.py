@@ -87,8 +87,10 @@ class Prcb(Command):
               f"{int(block['DispatchCount'])} of them dispatch interrupts; "
               f"{int(block['InterruptDepth'])} under way")
         print(f"    switches       {int(block['SwitchCount'])}")
-        for title, field in (("next tick", "NextTick"), ("clock set for", "Alarm")):
-            print(f"    {title:14} {kernel.due_in(number(clock[field]), now, exact)}")
+        alarm = number(clock["Alarm"])
+        print(f"    next tick      {kernel.due_in(number(clock['NextTick']), now, exact)}")
+        print("    clock set for  " + (kernel.due_in(alarm, now, exact) if alarm else
+                                       "10 ms after it went off: timers are due"))
 
 
 def io_apic_pins():
