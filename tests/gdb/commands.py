@@ -11,7 +11,7 @@ from session import check, execute, place, register, run_script  # pylint: disab
 
 COMMANDS = ("metronome-attach", "step-quiet", "step-with-irqs", "irql", "why", "pcr", "prcb",
             "interrupts", "dpcs", "dpc", "timers", "timer", "threads", "kthread", "locks", "lm",
-            "drvobj", "devobj", "irp", "pool", "break-irql-below", "break-dpc", "break-timer",
+            "drvobj", "devobj", "irp", "irps", "pool", "break-irql-below", "break-dpc", "break-timer",
             "analyze", "who-queued", "go-to", "add-driver-symbols", "go-to-driver")
 
 
@@ -90,6 +90,8 @@ def check_drivers():
                  r"^    device +0x")
     device = re.search(r"^    device +(0x\w+)", text, re.M)[1]
     shows("devobj", f"devobj {device}", r"of \\Driver\\customtimer", r"device queue +not busy")
+    shows("devobj.name", "devobj edu0", r"of \\Driver\\edu$", r"name +\\Device\\Edu0$")
+    shows("devobj.full-name", r"devobj \Device\Edu0", r"of \\Driver\\edu$")
     shows("devobj.none", "devobj &KiDispatcherLock", r"There is no device object")
     driver = re.search(r"DRIVER_OBJECT (0x\w+)", text)[1]
     shows("print.UNICODE_STRING", f"print ((DRIVER_OBJECT *){driver})->DriverName",

@@ -73,21 +73,43 @@ class DrvObj(Command):
             print(f"    device         {number(device.address):#x}")
 
 
+def named_devices():
+    """(name, address) of each device that has a name."""
+    for entry in kernel.entries(evaluate("'kernel/ob/names.c'::Names"), "NAME_ENTRY", "Links",
+                                "names"):
+        if number(entry["Object"]):
+            yield kernel.unicode(entry["Name"]), number(entry["Object"])
+
+
+def find_device(text, command):
+    """The DEVICE_OBJECT of a name or an address. GDB has taken single backslashes out of TEXT."""
+    wanted = text.lower().replace("\\", "")
+    for name, where in named_devices():
+        if wanted in (name.lower().replace("\\", ""), name.lower().rsplit("\\", 1)[-1]):
+            return kernel.structure("DEVICE_OBJECT", where)
+    return kernel.structure("DEVICE_OBJECT", kernel.address(text, command))
+
+
 class DevObj(Command):
-    """Shows a device object: its driver, its stack, its queue and timer. Usage: devobj ADDRESS"""
+    """Shows a device object: its driver, stack, queue and timer. Usage: devobj NAME or ADDRESS
+
+The name may be without the folder: Edu0 or \\Device\\Edu0."""
 
     name = "devobj"
 
     def run(self, arguments):
         if len(arguments) != 1:
-            raise kernel.usage("devobj ADDRESS; `drvobj` shows a driver's devices")
-        device = kernel.structure("DEVICE_OBJECT", kernel.address(arguments[0], self.name))
+            raise kernel.usage("devobj NAME or ADDRESS; `drvobj` shows a driver's devices")
+        device = find_device(arguments[0], self.name)
         if int(device["Type"]) != DEVICE:
             print(f"There is no device object at {number(device.address):#x}: its type is "
                   f"{int(device['Type'])}, not {DEVICE}.")
             return
         print(f"DEVICE_OBJECT {number(device.address):#x} of "
               f"{kernel.unicode(device['DriverObject']['DriverName'])}")
+        for name, where in named_devices():
+            if where == number(device.address):
+                print(f"    name           {name}")
         print(f"    extension      {number(device['DeviceExtension']):#x}")
         print(f"    flags          {number(device['Flags']):#x}; stack of "
               f"{int(device['StackSize'])}; {int(device['ReferenceCount'])} references")
