@@ -89,7 +89,9 @@ def go_to_sample(begin):
     """Runs to the begin of the sample that is shown."""
     execute("metronome-attach")
     if begin:
-        execute(f"hbreak *{begin:#x}")
+        pending = re.fullmatch(r"timer_(?:set|reset|cancel)_(?:earliest_)?(\d+)", FIGURE)
+        condition = f" if PendingCount == {pending[1]}" if pending else ""
+        execute(f"hbreak *{begin:#x}{condition}")
         for _ in range(SKIPPED + 1):
             execute("continue")
         return
