@@ -53,36 +53,36 @@ def kernel_lines():
 
 
 def source_of_sample():
-    """File name and line of the figure's BENCH_BEGIN or MEASURE, and does it end in a DPC routine?"""
+    """File name and line of the figure's BENCH_BEGIN or MEASURE, and does it end elsewhere?"""
     for name in glob.glob(os.path.join(ROOT, "tests", "bench", "*.c")):
-        begin, in_routine = 0, True
+        begin, elsewhere = 0, True
         with open(name, encoding="utf-8") as file:
             for number, text in enumerate(file, 1):
                 if re.search(r"\b(BENCH_BEGIN|MEASURE)\(", text):
-                    begin, in_routine = number, True
+                    begin, elsewhere = number, True
                 if re.search(r"\b(BENCH_END|MEASURE)\(", text):
-                    in_routine = False
+                    elsewhere = False
                 quoted = re.search(r'"(\w+)(%u)?"', text)
                 if begin and quoted and re.fullmatch(
                         quoted[1] + (r"\d+" if quoted[2] else ""), FIGURE):
-                    return (os.path.basename(name), begin), in_routine
+                    return (os.path.basename(name), begin), elsewhere
     raise gdb.GdbError(f"No benchmark measures {FIGURE}.")
 
 
 def ends_and_begin(lines):
-    """Addresses at which samples end, and the one at which this figure's begins."""
-    ends, begin = set(), 0
-    wanted, in_routine = (None, True) if FIGURE in LATE else source_of_sample()
+    """Addresses at which samples end, and the one at which this figure's begins. A sample that does
+    not end in the function in which it begins ends in a DPC routine or in a thread."""
+    ends, begin, home = {}, 0, "BenchEndDpc"
+    wanted, elsewhere = (None, False) if FIGURE in LATE else source_of_sample()
     for (address, text, function, *place), following, third in zip(lines, lines[1:], lines[2:]):
-        if text.startswith("rdtsc") and re.search(r"<BenchEnd>", following[1]) and \
-                in_routine == (function[0] == "BenchEndDpc"):
-            ends.add(address)
+        if text.startswith("rdtsc") and re.search(r"<BenchEnd>", following[1]):
+            ends[address] = function[0]
         if text.startswith("rdtsc") and re.search(r"<BenchStart>", following[1]) and \
-                tuple(place) == wanted:
-            begin = begin or third[0]
+                tuple(place) == wanted and not begin:
+            begin, home = third[0], function[0]
     if not begin and wanted:
         raise gdb.GdbError(f"{wanted[0]}:{wanted[1]} reads no counter.")
-    return ends, begin
+    return {address for address, function in ends.items() if elsewhere == (function != home)}, begin
 
 
 def go_to_sample(begin):
