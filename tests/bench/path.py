@@ -58,9 +58,9 @@ def source_of_sample():
         begin, elsewhere = 0, True
         with open(name, encoding="utf-8") as file:
             for number, text in enumerate(file, 1):
-                if re.search(r"\b(BENCH_BEGIN|MEASURE)\(", text):
+                if re.search(r"\b(BENCH_BEGIN|MEASURE\w*)\(", text):
                     begin, elsewhere = number, True
-                if re.search(r"\b(BENCH_END|MEASURE)\(", text):
+                if re.search(r"\b(BENCH_END|MEASURE\w*)\(", text):
                     elsewhere = False
                 quoted = re.search(r'"(\w+)(%u)?"', text)
                 if begin and quoted and re.fullmatch(

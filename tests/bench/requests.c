@@ -68,23 +68,24 @@ static VOID ReportRequests(PCSTR Name)
     if (Completions != BENCH_SAMPLES)
         BenchError("%s: %u of %u requests were completed", Name, Completions, BENCH_SAMPLES);
     Completions = 0;
-    BenchReport(BENCH_SAMPLES, "%s", Name);
+    BenchReport(BENCH_SAMPLES, Name);
 }
 
 /* ---- drivers that complete at once, or while the IRQL falls ---- */
 
-static VOID RoundTrip(PDEVICE_OBJECT Target, UCHAR MajorFunction, PCSTR Name)
-{
-    for (ULONG i = 0; i < BENCH_SAMPLES; i++) {
-        Prepare(MajorFunction, NULL);
-        BenchQuiet();
-        BENCH_BEGIN();
-        IoCallDriver(Target, Irp);
-        BENCH_END();
-        BenchTake(i, 1);
-    }
-    ReportRequests(Name);
-}
+/* From IoCallDriver to the instruction behind it. */
+#define MEASURE_REQUEST(target, majorFunction, name)   \
+    do {                                               \
+        for (ULONG s_ = 0; s_ < BENCH_SAMPLES; s_++) { \
+            Prepare(majorFunction, NULL);              \
+            BenchQuiet();                              \
+            BENCH_BEGIN();                             \
+            IoCallDriver(target, Irp);                 \
+            BENCH_END();                               \
+            BenchTake(s_, 1);                          \
+        }                                              \
+        ReportRequests(name);                          \
+    } while (0)
 
 /* With the IRP made before and freed after. */
 static VOID WholeLife(PDEVICE_OBJECT Target)
@@ -112,9 +113,9 @@ static VOID Layers(VOID)
         return;
     PDEVICE_OBJECT lower = Device->NextDevice; /* of the same driver, made before */
 
-    RoundTrip(lower, IRP_MJ_READ, "irp_round_trip");
-    RoundTrip(Device, IRP_MJ_READ, "irp_round_trip_skipped");
-    RoundTrip(Device, IRP_MJ_WRITE, "irp_round_trip_forwarded");
+    MEASURE_REQUEST(lower, IRP_MJ_READ, "irp_round_trip");
+    MEASURE_REQUEST(Device, IRP_MJ_READ, "irp_round_trip_skipped");
+    MEASURE_REQUEST(Device, IRP_MJ_WRITE, "irp_round_trip_forwarded");
     WholeLife(lower);
     Close("benchlayers");
 }
@@ -123,7 +124,7 @@ static VOID StartIo(VOID)
 {
     if (!Open("benchedu", L"\\Device\\BenchEdu"))
         return;
-    RoundTrip(Device, IRP_MJ_READ, "startio_round_trip");
+    MEASURE_REQUEST(Device, IRP_MJ_READ, "startio_round_trip");
     Close("benchedu");
 }
 
