@@ -34,7 +34,7 @@ static EFI_STATUS Open(const char *Path, EFI_FILE_HANDLE *File)
     CHAR16 name[CONFIG_MAX_PATH];
     UINTN i = 0;
 
-    while (Path[i] != '\0' && i < CONFIG_MAX_PATH - 1) {
+    while (i < CONFIG_MAX_PATH - 1 && Path[i] != '\0') {
         name[i] = (CHAR16)Path[i];
         i++;
     }
