@@ -93,9 +93,9 @@ FORCEINLINE VOID SignalPlainTimer(PKTIMER Timer, PKDPC_DATA Data)
 /* Waiters of a timer that is signaled already. */
 static VOID ReleaseWaiters(PKTIMER Timer)
 {
-    KeAcquireSpinLockAtDpcLevel(&KiDispatcherLock);
+    KiAcquireLockAtDpcLevel(&KiDispatcherLock);
     KiReleaseWaiters(&Timer->Header, IO_NO_INCREMENT);
-    KeReleaseSpinLockFromDpcLevel(&KiDispatcherLock);
+    KiReleaseLockFromDpcLevel(&KiDispatcherLock);
 }
 
 /*
@@ -105,7 +105,7 @@ static VOID ReleaseWaiters(PKTIMER Timer)
  * is not freed before that has run on this processor.
  *
  * The claim of the DPC, a locked operation, is the barrier between the signal and the look at the
- * waiters; Join in wait.c is the other half of it.
+ * waiters; IsOverAfterAll in wait.c is the other half of it.
  */
 static __attribute__((noinline)) VOID ExpirePlainTimers(PKPRCB Prcb, PLIST_ENTRY Due)
 {
