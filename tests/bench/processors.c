@@ -21,6 +21,7 @@ static struct {
     OPERATION *Operation;
     ULONG Participants;
     volatile LONG Arrived, Finished;
+    volatile LONG Wanting;       /* participants that wait for the lock */
     volatile ULONG64 Start, End; /* interrupt time; 0: not yet */
 } Run;
 
@@ -66,7 +67,7 @@ static ULONG64 RunOn(ULONG Participants, OPERATION *Operation)
 
     Run.Operation = Operation;
     Run.Participants = Participants;
-    Run.Arrived = Run.Finished = 0;
+    Run.Arrived = Run.Finished = Run.Wanting = 0;
     Run.Start = Run.End = 0;
     KeRaiseIrql(DISPATCH_LEVEL, &oldIrql);
     for (ULONG i = 0; i < Participants; i++) {
@@ -106,6 +107,37 @@ static VOID QueuedSpinLockOperation(UNUSED ULONG Processor)
     KeReleaseInStackQueuedSpinLockFromDpcLevel(&handle);
 }
 
+/*
+ * Fairness is a matter of those who want the lock, and a processor that the host has stopped
+ * outside of it does not. So whoever has it keeps it until all others wait: each release has all
+ * of them to choose from, and which one is next is the lock's doing.
+ */
+static VOID AwaitAllOthers(VOID)
+{
+    while (Run.Wanting != (LONG)Run.Participants - 1 && Run.End == 0)
+        ArchPause();
+}
+
+static VOID SpinLockTurn(UNUSED ULONG Processor)
+{
+    InterlockedIncrement(&Run.Wanting);
+    KeAcquireSpinLockAtDpcLevel(&Lock);
+    InterlockedDecrement(&Run.Wanting);
+    AwaitAllOthers();
+    KeReleaseSpinLockFromDpcLevel(&Lock);
+}
+
+static VOID QueuedSpinLockTurn(UNUSED ULONG Processor)
+{
+    KLOCK_QUEUE_HANDLE handle;
+
+    InterlockedIncrement(&Run.Wanting);
+    KeAcquireInStackQueuedSpinLockAtDpcLevel(&Lock, &handle);
+    InterlockedDecrement(&Run.Wanting);
+    AwaitAllOthers();
+    KeReleaseInStackQueuedSpinLockFromDpcLevel(&handle);
+}
+
 static VOID TimerOperation(ULONG Processor)
 {
     KeSetTimer(&Parts[Processor].Timer, (LARGE_INTEGER){.QuadPart = -100000000LL}, NULL);
@@ -114,26 +146,32 @@ static VOID TimerOperation(ULONG Processor)
 
 /* ---- figures ---- */
 
+/* Slowest processor over fastest. */
+static VOID Fairness(ULONG Participants, OPERATION *Turn, const char *Name)
+{
+    ULONG64 slowest = MAXULONG64, fastest = 0;
+
+    RunOn(Participants, Turn);
+    for (ULONG i = 0; i < Participants; i++) {
+        slowest = min(slowest, Parts[i].Operations);
+        fastest = max(fastest, Parts[i].Operations);
+    }
+    BenchPrint(slowest * 1000 / fastest, "permille", "%s_fairness_smp%u", Name, Participants);
+}
+
 static VOID Contended(ULONG Participants)
 {
-    ULONG64 slowest = MAXULONG64, fastest = 0, sum;
+    ULONG64 sum;
 
     Shared = 0;
     sum = RunOn(Participants, SpinLockOperation);
     BenchPrint(PerSecond(sum), "per_s", "spinlock_contended_per_s_smp%u", Participants);
     if (Shared != sum)
         BenchError("the lock has let %I64u increments through of %I64u", Shared, sum);
-
-    sum = RunOn(Participants, QueuedSpinLockOperation);
-    for (ULONG i = 0; i < Participants; i++) {
-        if (Parts[i].Operations < slowest)
-            slowest = Parts[i].Operations;
-        if (Parts[i].Operations > fastest)
-            fastest = Parts[i].Operations;
-    }
-    BenchPrint(PerSecond(sum), "per_s", "queued_spinlock_per_s_smp%u", Participants);
-    BenchPrint(slowest * 1000 / fastest, "permille", "queued_spinlock_fairness_smp%u",
-               Participants);
+    BenchPrint(PerSecond(RunOn(Participants, QueuedSpinLockOperation)), "per_s",
+               "queued_spinlock_per_s_smp%u", Participants);
+    Fairness(Participants, SpinLockTurn, "spinlock");
+    Fairness(Participants, QueuedSpinLockTurn, "queued_spinlock");
 }
 
 static VOID SetAndCancel(ULONG Participants)
