@@ -52,7 +52,9 @@ struct _KPRCB *KeGetCurrentPrcb(VOID);
  *   VOID ArchEnableInterrupts(VOID)
  *   VOID ArchMaskInterrupts(VOID)          turns the flag off, where it is known to be on
  *   PVOID ArchThisPlace(VOID)              an address in the code that asks
+ *   PVOID ArchAddressHere(Object)          an object's address, not computed before
  *   ArchCallKeepingRegisters(Function, A, B, C, D)   calls it so that no register changes
+ *   ArchCallFromHere(Function, A)          the same with A and an address in the code that calls
  *   BOOLEAN ArchTestAndSetBit0(word)       sets it in one step for all processors; what it was
  *   VOID ArchPause(VOID)                   a hint inside a spin loop
  *   VOID ArchIdle(VOID)                    turns interrupts on and halts until one has been served,

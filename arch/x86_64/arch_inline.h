@@ -87,9 +87,12 @@ FORCEINLINE VOID ArchPause(VOID)
 
 FORCEINLINE ULONG64 ArchReadCounter(VOID)
 {
-    ULONG64 low, high; /* RDTSC clears the upper halves of both registers */
-    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high) : : "memory");
-    return high << 32 | low;
+    ULONG64 count; /* RDTSC clears the upper halves of both registers */
+    __asm__ volatile("rdtsc; shlq $32, %%rdx; orq %%rdx, %0"
+                     : "=a"(count)
+                     :
+                     : "rdx", "cc", "memory");
+    return count;
 }
 
 FORCEINLINE struct _KPRCB *KeGetCurrentPrcb(VOID)
@@ -114,6 +117,14 @@ FORCEINLINE PVOID ArchThisPlace(VOID)
     return place;
 }
 
+/* An object's address, computed where it is asked for and not before. */
+#define ArchAddressHere(Object)                                           \
+    ({                                                                    \
+        PVOID address;                                                    \
+        __asm__ volatile("leaq %1, %0" : "=r"(address) : "m"(*(Object))); \
+        address;                                                          \
+    })
+
 /*
  * Calls Function(A, B, C, D) so that no register changes: for what a short function does rarely.
  * The compiler sees no call in it, and gives the rest neither a stack frame nor saved registers.
@@ -124,6 +135,14 @@ FORCEINLINE PVOID ArchThisPlace(VOID)
                      :                                                                            \
                      : "i"(Function), "re"((ULONG64)(A)), "re"((ULONG64)(B)), "re"((ULONG64)(C)), \
                        "re"((ULONG64)(D))                                                         \
+                     : "memory", "cc")
+
+/* The same with two arguments: A, and an address in the code that calls. Takes one register. */
+#define ArchCallFromHere(Function, A)                                     \
+    __asm__ volatile("pushq $0; pushq $0; pushq $.; pushq %1; pushq %0; " \
+                     "call KiCallKeepingRegisters"                        \
+                     :                                                    \
+                     : "i"(Function), "re"((ULONG64)(A))                  \
                      : "memory", "cc")
 
 FORCEINLINE VOID ArchOut8(USHORT Port, UCHAR Value)

@@ -35,7 +35,10 @@ FORCEINLINE BOOLEAN KiTryLock(PKSPIN_LOCK Lock)
 /* Waits for a lock that was held, and takes it. Caller is who wants it, for the trace. */
 VOID KiWaitForLock(PKSPIN_LOCK Lock, PVOID Caller);
 
-/* Takes the lock. In a free build the wait costs those who need not wait no stack frame. */
+/*
+ * Takes the lock. In a free build the wait costs those who need not wait neither a stack frame nor
+ * a register for the lock's address.
+ */
 FORCEINLINE VOID KiLock(PKSPIN_LOCK Lock)
 {
     if (KI_LIKELY(KiTryLock(Lock)))
@@ -43,7 +46,7 @@ FORCEINLINE VOID KiLock(PKSPIN_LOCK Lock)
 #if DBG
     KiWaitForLock(Lock, KD_TRACE_CALLER);
 #else
-    ArchCallKeepingRegisters(KiWaitForLock, Lock, ArchThisPlace(), 0, 0);
+    ArchCallFromHere(KiWaitForLock, ArchAddressHere(Lock));
 #endif
 }
 
@@ -58,7 +61,8 @@ FORCEINLINE VOID KiUnlock(PKSPIN_LOCK Lock)
         KiReportNotOwned(Lock);
 #endif
     KD_TRACE_CHECKED(KD_CLASS_LOCK, TraceLockRelease, Lock, KD_TRACE_CALLER, 0);
-    __atomic_store_n(Lock, 0, __ATOMIC_RELEASE);
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+    *(volatile KSPIN_LOCK *)Lock = 0;
 }
 
 #endif

@@ -168,9 +168,9 @@ FORCEINLINE ULONG64 ComputeDueTime(PKTIMER Timer, const KTIMER_TABLE *Table, LON
 
     Timer->Header.Absolute = FALSE;
     if (KI_UNLIKELY(DueTime >= 0))
-        return AbsoluteDueTime(Timer, Table, DueTime, now);
-    if (KI_UNLIKELY(__builtin_sub_overflow(now, DueTime, &due)))
-        return MAXLONGLONG;
+        due = AbsoluteDueTime(Timer, Table, DueTime, now);
+    else if (KI_UNLIKELY(__builtin_sub_overflow(now, DueTime, &due)))
+        due = MAXLONGLONG;
     return (ULONG64)due;
 }
 
@@ -221,8 +221,23 @@ FORCEINLINE BOOLEAN SetLocked(PKTIMER Timer, PKPRCB Target, LONG64 DueTime, ULON
 
     ULONG64 due = ComputeDueTime(Timer, table, DueTime);
 
-    KD_TRACE_LEAF(KD_CLASS_FLOW, TraceTimerSet, Timer, due, Dpc);
+    KD_TRACE_LEAF(KD_CLASS_FLOW, TraceTimerSet, Timer, due, Timer->Dpc);
     return KiInsertTimer(&table->Queue, Timer, due);
+}
+
+/* The end of a setting: the table of Target is locked. Sets the timer and lowers the IRQL. */
+FORCEINLINE VOID FinishSetting(PKTIMER Timer, PKPRCB Target, LONG64 DueTime, ULONG Period,
+                               PKDPC Dpc, KIRQL OldIrql)
+{
+    BOOLEAN earliest = SetLocked(Timer, Target, DueTime, Period, Dpc);
+    ULONG64 due = Timer->DueTime.QuadPart;
+
+    KiReleaseLockFromDpcLevel(&Target->TimerTable.Lock);
+
+    /* From here on the timer may have expired and be gone. */
+    if (KI_UNLIKELY(earliest) && IsClockLate(Target, due))
+        ArchCallKeepingRegisters(SetClockOf, Target, 0, 0, 0);
+    KiLowerIrql(OldIrql);
 }
 
 /* A timer that another processor holds, or held last. */
@@ -237,18 +252,24 @@ static BOOLEAN SetElsewhere(PKTIMER Timer, LONG64 DueTime, ULONG Period, PKDPC D
         Timer->Processor = target->Number;
         KiReleaseLockFromDpcLevel(&TableOf(source)->Lock);
     }
-    BOOLEAN earliest = SetLocked(Timer, target, DueTime, Period, Dpc);
-    ULONG64 due = Timer->DueTime.QuadPart;
-    KiReleaseLockFromDpcLevel(&target->TimerTable.Lock);
-    if (earliest && IsClockLate(target, due))
-        SetClockOf(target);
-    KiLowerIrql(oldIrql);
+    FinishSetting(Timer, target, DueTime, Period, Dpc, oldIrql);
     return wasSet;
+}
+
+/* A timer that is set already. Its processor's table is locked and gets it again. */
+static BOOLEAN SetAgain(PKTIMER Timer, LONG64 DueTime, PKDPC Dpc, KIRQL OldIrql)
+{
+    PKPRCB target = KiProcessorBlock[Timer->Processor];
+
+    KiRemoveTimer(&target->TimerTable.Queue, Timer);
+    FinishSetting(Timer, target, DueTime, Timer->Period, Dpc, OldIrql);
+    return TRUE;
 }
 
 /*
  * A timer stays with its processor, as a rule. Then the table that gets it is the one that holds
- * it, and its lock shows whether that is so.
+ * it, and its lock shows whether that is so. What else there may be is left to calls at the end:
+ * a timer that is not set yet needs neither a stack frame nor saved registers.
  */
 FORCEINLINE BOOLEAN SetTimer(PKTIMER Timer, LONG64 DueTime, ULONG Period, PKDPC Dpc)
 {
@@ -262,16 +283,12 @@ FORCEINLINE BOOLEAN SetTimer(PKTIMER Timer, LONG64 DueTime, ULONG Period, PKDPC 
         KiLowerIrql(oldIrql);
         return SetElsewhere(Timer, DueTime, Period, Dpc);
     }
-    BOOLEAN wasSet = RemoveIfSet(table, Timer);
-    BOOLEAN earliest = SetLocked(Timer, target, DueTime, Period, Dpc);
-    ULONG64 due = Timer->DueTime.QuadPart;
-    KiReleaseLockFromDpcLevel(&table->Lock);
-
-    /* From here on the timer may have expired and be gone. */
-    if (KI_UNLIKELY(earliest) && IsClockLate(target, due))
-        ArchCallKeepingRegisters(SetClockOf, target, 0, 0, 0);
-    KiLowerIrql(oldIrql);
-    return wasSet;
+    if (Timer->Header.Inserted) {
+        Timer->Period = Period;
+        return SetAgain(Timer, DueTime, Dpc, oldIrql);
+    }
+    FinishSetting(Timer, target, DueTime, Period, Dpc, oldIrql);
+    return FALSE;
 }
 
 static VOID RequireTimerAndDpc(const KTIMER *Timer, const KDPC *Dpc)
