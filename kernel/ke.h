@@ -449,6 +449,9 @@ VOID KiMakeIdleThread(PKPRCB Prcb, PKTHREAD Thread);
 /* Lets Thread run: on an idle processor, by preemption, or when its turn comes. */
 VOID KiReadyThread(PKTHREAD Thread);
 
+/* Has Prcb's processor look again who is to run there. */
+VOID KiChooseAgain(PKPRCB Prcb);
+
 /* Gives the processor to the best ready thread; returns when this thread has it again. */
 VOID KiSwitchAway(VOID);
 

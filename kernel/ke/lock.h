@@ -61,6 +61,11 @@ FORCEINLINE VOID KiUnlock(PKSPIN_LOCK Lock)
         KiReportNotOwned(Lock);
 #endif
     KD_TRACE_CHECKED(KD_CLASS_LOCK, TraceLockRelease, Lock, KD_TRACE_CALLER, 0);
+    /*
+     * The fence is for the compiler; this processor's stores become visible in their order. The
+     * store names the lock by its place in a structure, where __atomic_store_n would want its
+     * address in a register.
+     */
     __atomic_thread_fence(__ATOMIC_RELEASE);
     *(volatile KSPIN_LOCK *)Lock = 0;
 }

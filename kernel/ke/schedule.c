@@ -12,17 +12,9 @@
  * that comes frees it. Nobody can therefore find a thread ready, or free its stack, before it
  * has really left its processor.
  */
-#include "ke.h"
+#include "readylist.h"
 
 KSPIN_LOCK KiDispatcherLock;
-
-/* The processors that have a thread in a ready list. The dispatcher lock. */
-static KAFFINITY ReadyProcessors;
-
-static BOOLEAN MayRunOn(const KTHREAD *Thread, ULONG Processor)
-{
-    return Thread->Affinity >> Processor & 1;
-}
 
 /* What a newcomer on this processor has to beat. */
 static CHAR PriorityOn(const KPRCB *Prcb)
@@ -30,40 +22,10 @@ static CHAR PriorityOn(const KPRCB *Prcb)
     return (Prcb->NextThread ? Prcb->NextThread : Prcb->CurrentThread)->Priority;
 }
 
-/* Into the ready lists of the processor that the thread ran on last, or is to run on. */
-FORCEINLINE VOID Enqueue(PKPRCB Prcb, PKTHREAD Thread, BOOLEAN First)
-{
-    PLIST_ENTRY list = &Prcb->ReadyLists[(UCHAR)Thread->Priority];
-
-    Thread->State = ThreadReady;
-    if (First)
-        InsertHeadList(list, &Thread->ReadyListEntry);
-    else
-        InsertTailList(list, &Thread->ReadyListEntry);
-    Prcb->ReadySummary |= 1u << Thread->Priority;
-    ReadyProcessors |= Prcb->SetMember;
-}
-
-FORCEINLINE VOID DequeueFrom(PKPRCB Prcb, PKTHREAD Thread)
-{
-    if (!RemoveEntryList(&Thread->ReadyListEntry))
-        return;
-    Prcb->ReadySummary &= ~(1u << Thread->Priority);
-    if (!Prcb->ReadySummary)
-        ReadyProcessors &= ~Prcb->SetMember;
-}
-
+/* Out of whatever ready lists it is in. */
 static VOID Dequeue(PKTHREAD Thread)
 {
-    DequeueFrom(KiProcessorBlock[Thread->LastProcessor], Thread);
-}
-
-/* The best thread in Prcb's own lists, which are not empty: whoever is in there may run there. */
-FORCEINLINE PKTHREAD FirstReady(PKPRCB Prcb)
-{
-    PLIST_ENTRY list = &Prcb->ReadyLists[31 - __builtin_clz(Prcb->ReadySummary)];
-
-    return CONTAINING_RECORD(list->Flink, KTHREAD, ReadyListEntry);
+    KiDequeueReady(KiProcessorBlock[Thread->LastProcessor], Thread);
 }
 
 /* ChooseProcessor, where there is a choice. */
@@ -104,7 +66,7 @@ static __attribute__((noinline)) VOID StandByInstead(PKPRCB Prcb, PKTHREAD Displ
     if (Prcb != KeGetCurrentPrcb())
         KiRequestDispatch(Prcb);
     if (Displaced) {
-        Enqueue(Prcb, Displaced, TRUE);
+        KiEnqueueReady(Prcb, Displaced, TRUE);
         ReadyElsewhere(Displaced);
     }
 }
@@ -130,7 +92,7 @@ VOID KiReadyThread(PKTHREAD Thread)
     PKTHREAD displaced = prcb->NextThread;
 
     if (Thread->Priority <= PriorityOn(prcb)) {
-        Enqueue(prcb, Thread, FALSE);
+        KiEnqueueReady(prcb, Thread, FALSE);
         return;
     }
     prcb->NextThread = Thread;
@@ -152,51 +114,15 @@ static VOID ReadyElsewhere(PKTHREAD Thread)
     KiReadyThread(Thread);
 }
 
-/* The first thread of the highest priority in the lists of Owner that may run on Processor. */
-static PKTHREAD BestIn(PKPRCB Owner, ULONG Processor, LONG Above)
-{
-    for (ULONG summary = Owner->ReadySummary; summary;) {
-        ULONG priority = 31 - (ULONG)__builtin_clz(summary);
-        PLIST_ENTRY list = &Owner->ReadyLists[priority];
-
-        if ((LONG)priority <= Above)
-            break;
-        for (PLIST_ENTRY entry = list->Flink; entry != list; entry = entry->Flink) {
-            PKTHREAD thread = CONTAINING_RECORD(entry, KTHREAD, ReadyListEntry);
-            if (MayRunOn(thread, Processor))
-                return thread;
-        }
-        summary &= ~(1u << priority);
-    }
-    return NULL;
-}
-
-/* The same in the lists of all processors but Prcb's, and NULL if there is none above Above. */
-static PKTHREAD BestElsewhere(PKPRCB Prcb, LONG Above)
-{
-    PKTHREAD best = NULL;
-
-    for (KAFFINITY others = ReadyProcessors & ~Prcb->SetMember; others; others &= others - 1) {
-        PKTHREAD other = BestIn(KiProcessorBlock[__builtin_ctzll(others)], Prcb->Number, Above);
-        if (other) {
-            best = other;
-            Above = other->Priority;
-        }
-    }
-    return best;
-}
-
-/* The same in the lists of all processors, Prcb's own first. */
-static PKTHREAD BestReady(PKPRCB Prcb)
-{
-    PKTHREAD best = Prcb->ReadySummary ? FirstReady(Prcb) : NULL;
-    PKTHREAD other = BestElsewhere(Prcb, best ? best->Priority : IDLE_PRIORITY);
-
-    return other ? other : best;
-}
-
-/* Somebody else may be the best for this processor now: it looks as at the end of a quantum. */
-static VOID ChooseAgain(PKPRCB Prcb)
+/*
+ * Somebody else may be the best for Prcb's processor now: it looks as at the end of a quantum.
+ *
+ * IRQL:    DISPATCH_LEVEL (not checked)
+ * Locks:   the dispatcher lock is held
+ * Context: any
+ * Returns: nothing
+ */
+VOID KiChooseAgain(PKPRCB Prcb)
 {
     Prcb->QuantumEnd = TRUE;
     KiRequestDispatch(Prcb);
@@ -214,7 +140,7 @@ static PKTHREAD TakeOver(PKPRCB Prcb)
 
     for (LONG n = 0; n < KeNumberProcessors; n++) {
         PKTHREAD next = KiProcessorBlock[n]->NextThread;
-        if (next && MayRunOn(next, Prcb->Number) &&
+        if (next && KiMayRunOn(next, Prcb->Number) &&
             (!thread || next->Priority > thread->Priority)) {
             thread = next;
             from = KiProcessorBlock[n];
@@ -222,9 +148,9 @@ static PKTHREAD TakeOver(PKPRCB Prcb)
     }
     if (thread) {
         from->NextThread = NULL;
-        PKTHREAD best = BestReady(from);
+        PKTHREAD best = KiBestReady(from);
         if (best && best->Priority > from->CurrentThread->Priority)
-            ChooseAgain(from); /* it has been put off by the one that stood by */
+            KiChooseAgain(from); /* it has been put off by the one that stood by */
     }
     return thread ? thread : Prcb->IdleThread;
 }
@@ -246,7 +172,7 @@ static PKTHREAD SelectThread(PKPRCB Prcb)
     if (Prcb->NextThread)
         return TakeStandby(Prcb);
 
-    PKTHREAD best = BestReady(Prcb);
+    PKTHREAD best = KiBestReady(Prcb);
 
     if (best)
         Dequeue(best);
@@ -299,9 +225,9 @@ VOID KiSwitchAway(VOID)
 {
     PKPRCB prcb = KeGetCurrentPrcb();
 
-    if (!prcb->NextThread && ReadyProcessors == prcb->SetMember) {
-        PKTHREAD next = FirstReady(prcb);
-        DequeueFrom(prcb, next);
+    if (!prcb->NextThread && KiReadyProcessors == prcb->SetMember) {
+        PKTHREAD next = KiFirstReady(prcb);
+        KiDequeueReady(prcb, next);
         SwitchTo(prcb, prcb->CurrentThread, next);
     } else {
         SwitchToBest(prcb);
@@ -320,8 +246,8 @@ FORCEINLINE VOID GiveWay(PKPRCB Prcb, PKTHREAD Next, BOOLEAN First)
     Prcb->CurrentThread = Next;
     if (old != Prcb->IdleThread) {
         PKPRCB best = ChooseProcessor(old);
-        if (best == Prcb || (MayRunOn(old, Prcb->Number) && PriorityOn(best) >= old->Priority))
-            Enqueue(Prcb, old, First);
+        if (best == Prcb || (KiMayRunOn(old, Prcb->Number) && PriorityOn(best) >= old->Priority))
+            KiEnqueueReady(Prcb, old, First);
         else
             KiReadyThread(old);
     }
@@ -362,12 +288,12 @@ static VOID EndQuantum(PKPRCB Prcb, PKTHREAD Thread)
 /* Who takes over from Thread at the end of its quantum; NULL: nobody, it goes on. */
 static PKTHREAD SelectAtQuantumEnd(PKPRCB Prcb, PKTHREAD Thread)
 {
-    if (Prcb->NextThread || Thread == Prcb->IdleThread || !MayRunOn(Thread, Prcb->Number)) {
+    if (Prcb->NextThread || Thread == Prcb->IdleThread || !KiMayRunOn(Thread, Prcb->Number)) {
         PKTHREAD next = SelectThread(Prcb);
         return next == Thread ? NULL : next;
     }
 
-    PKTHREAD next = BestReady(Prcb);
+    PKTHREAD next = KiBestReady(Prcb);
 
     if (!next || next->Priority < Thread->Priority)
         return NULL;
@@ -460,70 +386,16 @@ VOID KiSetPriority(PKTHREAD Thread, CHAR Priority)
         prcb->NextThread = NULL;
         Thread->Priority = Priority;
         KiReadyThread(Thread);
-        ChooseAgain(prcb);
+        KiChooseAgain(prcb);
         break;
     case ThreadRunning:
         Thread->Priority = Priority;
         if (Priority < earlier)
-            ChooseAgain(prcb);
+            KiChooseAgain(prcb);
         else
             SendAway(prcb);
         break;
     default:
         Thread->Priority = Priority;
     }
-}
-
-/* As the last word on where the thread may run; 0: anywhere. The dispatcher lock is held. */
-static VOID SetAffinity(PKPRCB Prcb, KAFFINITY SystemAffinity)
-{
-    PKTHREAD thread = Prcb->CurrentThread;
-
-    thread->SystemAffinity = SystemAffinity;
-    thread->Affinity = SystemAffinity ? SystemAffinity : ~(KAFFINITY)0;
-    if (!MayRunOn(thread, Prcb->Number))
-        ChooseAgain(Prcb);
-}
-
-/*
- * Restricts the current thread to the processors in Affinity. Below DISPATCH_LEVEL it runs on
- * one of them when the call returns; at DISPATCH_LEVEL it moves when the IRQL falls.
- *
- * IRQL:    <= DISPATCH_LEVEL
- * Locks:   takes the dispatcher lock
- * Context: a thread
- * Returns: the former system affinity, or 0
- * Source:  contract T-AFF-1
- */
-KAFFINITY KeSetSystemAffinityThreadEx(KAFFINITY Affinity)
-{
-    KI_REQUIRE_IRQL_AT_MOST(DISPATCH_LEVEL, RULE_IRQL_KE_DISPATCH_LTE, "IrqlKeDispatchLte",
-                            Affinity);
-    KIRQL oldIrql = KiLockDispatcher();
-    PKPRCB prcb = KeGetCurrentPrcb();
-    KAFFINITY former = prcb->CurrentThread->SystemAffinity;
-
-    if (Affinity & KiActiveProcessors)
-        SetAffinity(prcb, Affinity & KiActiveProcessors);
-    KiUnlockDispatcher(oldIrql);
-    return former;
-}
-
-/*
- * Takes the restriction back: 0, or what the matching KeSetSystemAffinityThreadEx returned.
- *
- * IRQL:    <= DISPATCH_LEVEL
- * Locks:   takes the dispatcher lock
- * Context: a thread
- * Returns: nothing
- * Source:  contract T-AFF-1
- */
-VOID KeRevertToUserAffinityThreadEx(KAFFINITY Affinity)
-{
-    KI_REQUIRE_IRQL_AT_MOST(DISPATCH_LEVEL, RULE_IRQL_KE_DISPATCH_LTE, "IrqlKeDispatchLte",
-                            Affinity);
-    KIRQL oldIrql = KiLockDispatcher();
-
-    SetAffinity(KeGetCurrentPrcb(), Affinity & KiActiveProcessors);
-    KiUnlockDispatcher(oldIrql);
 }
