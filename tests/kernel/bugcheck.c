@@ -370,6 +370,7 @@ static const VIOLATION Violations[] = {
 
 VOID KiRunBugCheck(PCSTR Name)
 {
+    KeSetSystemAffinityThreadEx(1); /* on processor 0, as the tests */
     for (ULONG i = 0; i < ARRAYSIZE(Violations); i++)
         if (strcmp(Violations[i].Name, Name) == 0) {
             Violations[i].Commit();
