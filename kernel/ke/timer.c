@@ -168,9 +168,9 @@ FORCEINLINE ULONG64 ComputeDueTime(PKTIMER Timer, const KTIMER_TABLE *Table, LON
 
     Timer->Header.Absolute = FALSE;
     if (KI_UNLIKELY(DueTime >= 0))
-        due = AbsoluteDueTime(Timer, Table, DueTime, now);
-    else if (KI_UNLIKELY(__builtin_sub_overflow(now, DueTime, &due)))
-        due = MAXLONGLONG;
+        return AbsoluteDueTime(Timer, Table, DueTime, now);
+    if (KI_UNLIKELY(__builtin_sub_overflow(now, DueTime, &due)))
+        return MAXLONGLONG;
     return (ULONG64)due;
 }
 
@@ -210,14 +210,12 @@ FORCEINLINE PKPRCB ChooseProcessor(const KDPC *Dpc)
  * The setting itself: the table of Target is locked, and is the one of Timer. Returns TRUE if the
  * clock has to be told.
  */
-FORCEINLINE BOOLEAN SetLocked(PKTIMER Timer, PKPRCB Target, LONG64 DueTime, ULONG Period, PKDPC Dpc)
+FORCEINLINE BOOLEAN SetLocked(PKTIMER Timer, LONG64 DueTime, PKPRCB Target)
 {
     PKTIMER_TABLE table = &Target->TimerTable;
 
     Timer->Header.Inserted = TRUE;
     Timer->Header.SignalState = 0;
-    Timer->Dpc = Dpc;
-    Timer->Period = Period;
 
     ULONG64 due = ComputeDueTime(Timer, table, DueTime);
 
@@ -225,11 +223,13 @@ FORCEINLINE BOOLEAN SetLocked(PKTIMER Timer, PKPRCB Target, LONG64 DueTime, ULON
     return KiInsertTimer(&table->Queue, Timer, due);
 }
 
-/* The end of a setting: the table of Target is locked. Sets the timer and lowers the IRQL. */
-FORCEINLINE VOID FinishSetting(PKTIMER Timer, PKPRCB Target, LONG64 DueTime, ULONG Period,
-                               PKDPC Dpc, KIRQL OldIrql)
+/*
+ * The end of a setting: the table of Target is locked, period and DPC are in the timer. Sets it and
+ * lowers the IRQL.
+ */
+FORCEINLINE VOID FinishSetting(PKTIMER Timer, LONG64 DueTime, PKPRCB Target, KIRQL OldIrql)
 {
-    BOOLEAN earliest = SetLocked(Timer, Target, DueTime, Period, Dpc);
+    BOOLEAN earliest = SetLocked(Timer, DueTime, Target);
     ULONG64 due = Timer->DueTime.QuadPart;
 
     KiReleaseLockFromDpcLevel(&Target->TimerTable.Lock);
@@ -252,17 +252,17 @@ static BOOLEAN SetElsewhere(PKTIMER Timer, LONG64 DueTime, ULONG Period, PKDPC D
         Timer->Processor = target->Number;
         KiReleaseLockFromDpcLevel(&TableOf(source)->Lock);
     }
-    FinishSetting(Timer, target, DueTime, Period, Dpc, oldIrql);
+    Timer->Dpc = Dpc;
+    Timer->Period = Period;
+    FinishSetting(Timer, DueTime, target, oldIrql);
     return wasSet;
 }
 
-/* A timer that is set already. Its processor's table is locked and gets it again. */
-static BOOLEAN SetAgain(PKTIMER Timer, LONG64 DueTime, PKDPC Dpc, KIRQL OldIrql)
+/* A timer that is set already. The table of Target, which is locked, has it and gets it again. */
+static BOOLEAN SetAgain(PKTIMER Timer, LONG64 DueTime, PKPRCB Target, KIRQL OldIrql)
 {
-    PKPRCB target = KiProcessorBlock[Timer->Processor];
-
-    KiRemoveTimer(&target->TimerTable.Queue, Timer);
-    FinishSetting(Timer, target, DueTime, Timer->Period, Dpc, OldIrql);
+    KiRemoveTimer(&Target->TimerTable.Queue, Timer);
+    FinishSetting(Timer, DueTime, Target, OldIrql);
     return TRUE;
 }
 
@@ -283,11 +283,11 @@ FORCEINLINE BOOLEAN SetTimer(PKTIMER Timer, LONG64 DueTime, ULONG Period, PKDPC 
         KiLowerIrql(oldIrql);
         return SetElsewhere(Timer, DueTime, Period, Dpc);
     }
-    if (Timer->Header.Inserted) {
-        Timer->Period = Period;
-        return SetAgain(Timer, DueTime, Dpc, oldIrql);
-    }
-    FinishSetting(Timer, target, DueTime, Period, Dpc, oldIrql);
+    Timer->Dpc = Dpc;
+    Timer->Period = Period;
+    if (Timer->Header.Inserted)
+        return SetAgain(Timer, DueTime, target, oldIrql);
+    FinishSetting(Timer, DueTime, target, oldIrql);
     return FALSE;
 }
 
